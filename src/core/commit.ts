@@ -1,0 +1,274 @@
+/** Performs what the handler asked for, by the order of writes: record first, ledger second, cookie last. @module */
+
+import { EMPTY, formatData, replay } from './data.ts'
+import type { Directory } from './directory.ts'
+import type { Millis } from './duration.ts'
+import type { Engine, SessionRecord } from './engine.ts'
+import { type ErrorCode, SessionError } from './errors.ts'
+import type { Report } from './events.ts'
+import { isLive, isOutdated } from './judge.ts'
+import { carried, type Intent, newRecord, plan, planToken, tombstone } from './plan.ts'
+import { deadlines, type Policy } from './policy.ts'
+import { Queue } from './queue.ts'
+import { type Records, retryUntil } from './records.ts'
+import { NO_TOKEN, nothingPending, type Pending, type SessionState } from './session.ts'
+import { drawId, drawSecret, formatOffer, formatToken, type Token } from './token.ts'
+
+const LOST = {
+  ERR_SESSION_ENDED: 'The session ended while this request was under way, so what it changed was not stored.',
+  ERR_SESSION_CHANGED:
+    'The session was authenticated anew while this request was under way: load the page again.',
+} as const
+
+/** Commits requests. One for each process, since requests of one session queue up in it. */
+export class Committer {
+  readonly #engine: Engine
+  readonly #records: Records
+  readonly #directory: Directory
+  readonly #policy: Policy
+  readonly #report: Report
+  readonly #queue = new Queue<SessionRecord>()
+
+  constructor(engine: Engine, records: Records, directory: Directory, policy: Policy, report: Report) {
+    this.#engine = engine
+    this.#records = records
+    this.#directory = directory
+    this.#policy = policy
+    this.#report = report
+  }
+
+  /** Performs what is pending: one write, or none; for a login three, for a logout two. */
+  async perform(state: SessionState): Promise<void> {
+    const { pending, opened } = state
+    state.pending = nothingPending()
+    if (state.refusal) return
+    if (state.admission.token === 'by-handler' && !state.csrfVerified && asksForAnything(pending)) {
+      const message = 'Nothing was committed, for the handler of this path did not call session.verifyCsrf().'
+      throw this.#refused(state, 'ERR_CSRF_TOKEN_MISSING', message)
+    }
+    if (pending.terminate) return this.#terminate(state, pending.terminate.clearSiteData)
+    if (pending.login) return this.#login(state, pending, pending.login)
+    if (isLive(opened.verdict)) return this.#update(state, pending, opened.record!)
+    if (pending.changes.length > 0) return this.#create(state, pending)
+  }
+
+  /** Stores something for a visitor, whose session then has no user. */
+  async #create(state: SessionState, pending: Pending): Promise<void> {
+    const { context } = state
+    const data = this.#replay(state, EMPTY, pending)
+    if (data === EMPTY) return
+    const id = drawId()
+    const secret = drawSecret()
+    const record = newRecord(
+      { id, secret, userId: null, methods: [], remembered: false, data },
+      context,
+      this.#policy,
+    )
+    await this.#records.insert(record)
+    this.#hand(state, record, secret)
+    this.#report('session_created', context, { sessionId: id })
+  }
+
+  async #update(state: SessionState, pending: Pending, opened: SessionRecord): Promise<void> {
+    const { context, passive } = state
+    const { reauthenticate, changes, renew } = pending
+    const intent: Intent = {
+      context,
+      at: commitTime(state),
+      replay: changes.length > 0 ? (data) => this.#replay(state, data, pending) : null,
+      reauthenticate,
+      renew,
+      passive,
+    }
+    if (!intent.replay && !reauthenticate) {
+      const step = plan(state.opened, opened, intent, this.#policy)
+      if (step.kind === 'touch')
+        await this.#engine.touch(opened.id, opened.version, step.seenAt, step.expiresAt)
+      if (step.kind === 'touch' || step.kind === 'nothing') return this.#answer(state, intent, opened)
+    }
+    // The one exception to "record first": a ledger that names a deadline too late is harmless, one that forgets a live
+    // session is not.
+    if (
+      reauthenticate &&
+      !(await this.#directory.extend({ ...opened, authenticatedAt: reauthenticate.at }, intent.at))
+    ) {
+      throw this.#refused(state, 'ERR_SESSION_ENDED', LOST.ERR_SESSION_ENDED)
+    }
+    await this.#queue.run(opened.id, async (left) => {
+      const record = await this.#swap(state, intent, left ?? opened)
+      if (record) this.#answer(state, intent, record)
+      return record
+    })
+  }
+
+  /**
+   * Swaps the record; whoever loses the race reads again, plans again, and replays.
+   *
+   * @returns the record as it is then; null when the session has gone, and nothing was to be written
+   */
+  async #swap(state: SessionState, intent: Intent, known: SessionRecord): Promise<SessionRecord | null> {
+    const retry = retryUntil(this.#policy.engineTimeout)
+    for (let latest: SessionRecord | null = known; ; latest = await this.#records.load(known.id, true)) {
+      const step = plan(state.opened, latest, intent, this.#policy)
+      if (step.kind === 'refuse') throw this.#refused(state, step.code, LOST[step.code])
+      if (!latest || latest.ended) return null
+      if (step.kind === 'nothing') return latest
+      if (step.kind === 'touch') {
+        await this.#engine.touch(latest.id, latest.version, step.seenAt, step.expiresAt)
+        return latest
+      }
+      if (await this.#engine.replace(step.next, latest.version)) {
+        const details = { sessionId: latest.id, userId: latest.userId }
+        if (step.kind === 'adopt') this.#report('session_renewed', state.context, details)
+        if (step.kind === 'reauthenticate') this.#report('authn_reauthenticated', state.context, details)
+        return step.next
+      }
+      await retry()
+    }
+  }
+
+  /** New record, ledger, old record, cookie: in this order no crash leaves a session that its user can't see and end. */
+  async #login(state: SessionState, pending: Pending, login: NonNullable<Pending['login']>): Promise<void> {
+    const { context, opened } = state
+    const { id, userId, secret, methods, remember: remembered, revokeOthers } = login
+    const base = carried(opened, userId)
+    const data = this.#replay(state, base?.data ?? EMPTY, pending)
+    const record = newRecord({ id, secret, userId, methods, remembered, data }, context, this.#policy)
+    await this.#records.insert(record)
+
+    const replaced = opened.record?.userId === userId ? opened.record.id : null
+    if (!(await this.#directory.admit(record, context, { replaced, revokeOthers }))) {
+      await this.#records.end(id, 'revoked', context.now, undefined, record)
+      throw this.#refused(
+        state,
+        'ERR_SESSION_CHANGED',
+        'Your sessions were ended while you logged in: log in again.',
+      )
+    }
+    const handed = opened.record
+      ? await this.#takeOver(state, pending, record, opened.record, base !== null)
+      : record
+    this.#hand(state, handed, secret)
+    this.#report('session_created', context, { sessionId: id, userId })
+    this.#report('authn_login_success', context, { sessionId: id, userId, reason: methods.join(' ') })
+  }
+
+  /**
+   * Ends what a login replaces, taking along what others wrote to it until the last moment.
+   *
+   * @returns the new record
+   */
+  async #takeOver(
+    state: SessionState,
+    pending: Pending,
+    record: SessionRecord,
+    old: SessionRecord,
+    carries: boolean,
+  ): Promise<SessionRecord> {
+    const retry = retryUntil(this.#policy.engineTimeout)
+    let taken = old.data
+    for (
+      let latest: SessionRecord | null = old;
+      latest && !latest.ended;
+      latest = await this.#records.load(old.id, true)
+    ) {
+      if (carries && latest.data !== taken) {
+        const next = {
+          ...record,
+          version: record.version + 1,
+          data: this.#replay(state, latest.data, pending),
+        }
+        // Nobody holds its token yet, so only a revoke can have been faster; and then it stays revoked.
+        if (!(await this.#engine.replace(next, record.version))) return record
+        record = next
+        taken = latest.data
+      }
+      if (await this.#engine.replace(tombstone(latest, 'replaced', state.context.now), latest.version)) {
+        if (latest.userId !== record.userId) await this.#directory.dismiss(latest, state.context.now)
+        return record
+      }
+      await retry()
+    }
+    return record
+  }
+
+  async #terminate(state: SessionState, clearSiteData: readonly string[]): Promise<void> {
+    const { context, opened } = state
+    const { record, verdict } = opened
+    const suspended = verdict.kind === 'mismatch' && verdict.action === 'reauthenticate'
+    if (record && (isLive(verdict) || suspended)) {
+      const isSameOwner = (latest: SessionRecord) => latest.userId === record.userId
+      const ended = await this.#records.end(record.id, 'logout', context.now, isSameOwner, record)
+      if (ended) {
+        await this.#directory.dismiss(ended, context.now)
+        this.#report('session_logout', context, { sessionId: ended.id, userId: ended.userId })
+      }
+    }
+    if (opened.token && !isOutdated(verdict, context.now, this.#policy))
+      state.sessionHeader = this.#policy.transport.clear()
+    state.clearSiteData = clearSiteData
+    state.opened = NO_TOKEN
+    state.data = null
+  }
+
+  /** Goes on as the record that is now stored, and hands out a token, where the request earned one. */
+  #answer(state: SessionState, intent: Intent, record: SessionRecord): void {
+    if (intent.reauthenticate) {
+      this.#hand(state, record, intent.reauthenticate.secret)
+      return
+    }
+    const { keys, transport } = this.#policy
+    const { token } = state.opened
+    state.opened = { ...state.opened, record }
+    state.data = null
+    const answer = planToken(state.opened, record, intent, this.#policy)
+    if (answer === 'nothing') return
+    const { name } = transport
+    const text =
+      answer === 'offer'
+        ? formatOffer(keys, name, token!, state.context.now)
+        : formatToken(keys, name, token!)
+    state.sessionHeader = transport.write(text, this.#maxAge(record, state.context.now))
+  }
+
+  /** Gives the client the first token of a record's era, and goes on as that session. */
+  #hand(state: SessionState, record: SessionRecord, secret: string): void {
+    const { keys, transport } = this.#policy
+    const { now } = state.context
+    const token: Token = { id: record.id, era: record.era, parent: '', secret, issued: now, oldKey: false }
+    state.opened = { token, record, verdict: { kind: 'current', drifted: [] } }
+    state.data = null
+    state.sessionHeader = transport.write(formatToken(keys, transport.name, token), this.#maxAge(record, now))
+  }
+
+  /** @returns seconds until the absolute deadline, for a remembered session; null for until the browser closes */
+  #maxAge(record: SessionRecord, now: Millis): number | null {
+    if (!record.remembered) return null
+    return Math.max(0, Math.floor((deadlines(record, this.#policy).absolute - now) / 1000))
+  }
+
+  /** What the request makes of `text`. Its own view is that already, unless another request changed the data meanwhile. */
+  #replay({ data }: SessionState, text: string, { changes }: Pending): string {
+    const { schema, maxDataBytes } = this.#policy
+    if (changes.length === 0) return text
+    return data?.text === text
+      ? formatData(data.map, schema, maxDataBytes)
+      : replay(text, changes, schema, maxDataBytes)
+  }
+
+  #refused(state: SessionState, code: ErrorCode, message: string): SessionError {
+    const { record } = state.opened
+    const details = { sessionId: record?.id ?? null, userId: record?.userId ?? null, code }
+    this.#report('session_write_refused', state.context, details)
+    return new SessionError(code, message)
+  }
+}
+
+/** When the commit began, on the clock of the request, whose `now` was taken at its start. */
+function commitTime({ context, openedAt }: SessionState): Millis {
+  return context.now + Math.floor(performance.now() - openedAt)
+}
+
+function asksForAnything({ changes, login, reauthenticate, renew, terminate }: Pending): boolean {
+  return changes.length > 0 || login !== null || reauthenticate !== null || renew || terminate !== null
+}

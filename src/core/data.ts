@@ -1,0 +1,99 @@
+/** Session data: JSON, read-only on the way out, changed by functions that can be replayed. @module */
+
+import { SessionError } from './errors.ts'
+import { type SessionSchema, validate } from './schema.ts'
+
+/** A type, read-only all the way down. */
+export type DeepReadonly<T> = T extends (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T
+
+/** Names and values. A map, so that `__proto__` is a name like any other. */
+export type DataMap = Map<string, unknown>
+
+/** One change, that may run again on newer data when its session was changed by another request meanwhile. */
+export type Change = (data: DataMap) => void
+
+export const EMPTY = '{}'
+
+/** The change that `clear` makes. What was there before is not even looked at. */
+export const CLEAR: Change = (data) => data.clear()
+
+const MAX_DEPTH = 64
+
+/** @throws {SessionError} `ERR_SESSION_DATA` when it doesn't fit the schema (any more) */
+export function parseData(text: string, schema: SessionSchema<object> | null): DataMap {
+  if (text === EMPTY && !schema) return new Map()
+  const value = JSON.parse(text) as object
+  return new Map(Object.entries(schema ? validate(schema, value) : value))
+}
+
+/** @throws {SessionError} `ERR_SESSION_DATA`, `ERR_SESSION_DATA_TOO_LARGE` */
+export function formatData(data: DataMap, schema: SessionSchema<object> | null, maxBytes: number): string {
+  // `fromEntries` defines own properties, so that `__proto__` sets no prototype.
+  const object = Object.fromEntries(data)
+  const text = JSON.stringify(schema ? toJson(validate(schema, object), '') : object)
+  if (text.length > maxBytes || new TextEncoder().encode(text).length > maxBytes) {
+    throw new SessionError(
+      'ERR_SESSION_DATA_TOO_LARGE',
+      `Session data would be longer than maxDataBytes, ${maxBytes} bytes`,
+    )
+  }
+  return text
+}
+
+/** Applies changes to data as text, in their order. */
+export function replay(
+  text: string,
+  changes: readonly Change[],
+  schema: SessionSchema<object> | null,
+  maxBytes: number,
+): string {
+  const cleared = changes.lastIndexOf(CLEAR)
+  const data = cleared < 0 ? parseData(text, schema) : new Map()
+  for (const change of changes.slice(cleared + 1)) change(data)
+  return formatData(data, schema, maxBytes)
+}
+
+/** Freezes a JSON value all the way down. */
+export function freeze<T>(value: T): DeepReadonly<T> {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const child of Object.values(value)) freeze(child)
+  }
+  return value as DeepReadonly<T>
+}
+
+/**
+ * Copies a value, refusing whatever JSON would change or drop in silence: a date, a map, NaN.
+ *
+ * @param path - the value's name, for the message
+ * @throws {SessionError} `ERR_SESSION_DATA`, naming the place and never the value
+ */
+export function toJson<T>(value: T, path: string, depth = 0): T {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  if (depth > MAX_DEPTH) throw notJson(path, `is nested deeper than ${MAX_DEPTH} levels, or in a circle`)
+  if (Array.isArray(value))
+    return value.map((item, index) => toJson(item, `${path}[${index}]`, depth + 1)) as T
+  if (typeof value === 'object') {
+    const prototype = Object.getPrototypeOf(value)
+    if (prototype === Object.prototype || prototype === null) {
+      const entries = Object.entries(value).filter(([, item]) => item !== undefined)
+      return Object.fromEntries(
+        entries.map(([name, item]) => [name, toJson(item, `${path}.${name}`, depth + 1)]),
+      ) as T
+    }
+  }
+  const kind = typeof value === 'object' ? (value as object).constructor?.name : typeof value
+  throw notJson(
+    path,
+    `is ${typeof value === 'number' ? String(value) : `of the kind ${kind}`}, which JSON can't hold`,
+  )
+}
+
+function notJson(path: string, problem: string): SessionError {
+  return new SessionError('ERR_SESSION_DATA', `Session data: ${path.slice(0, 100)} ${problem}`)
+}

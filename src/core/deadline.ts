@@ -1,0 +1,58 @@
+import type { Millis } from './duration.ts'
+import type { Engine, MaybePromise } from './engine.ts'
+import { SessionError } from './errors.ts'
+
+/**
+ * Gives each call of an engine a deadline, and turns every failure into `ERR_ENGINE`: a store that hangs must end in a
+ * 503, never in a hanging request, and never in "anonymous, carry on" (ASVS 16.5.3). What becomes of a call that is
+ * given up is unknown; its result is not waited for.
+ */
+export function withDeadline(engine: Engine, timeout: Millis): Engine {
+  const call = <T>(verb: string, run: () => MaybePromise<T>): MaybePromise<T> => {
+    try {
+      const result = run()
+      return result instanceof Promise ? race(result, verb) : result
+    } catch (cause) {
+      throw failure(verb, cause)
+    }
+  }
+
+  const race = async <T>(result: Promise<T>, verb: string): Promise<T> => {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout)
+    })
+    try {
+      return await Promise.race([result, late])
+    } catch (cause) {
+      throw failure(verb, cause)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  const failure = (verb: string, cause: unknown) =>
+    cause instanceof SessionError
+      ? cause
+      : new SessionError(
+          'ERR_ENGINE',
+          `The session store failed (${engine.name}, ${verb}). Try again in a moment.`,
+          { cause },
+        )
+
+  const { scan, close } = engine
+  return {
+    name: engine.name,
+    shared: engine.shared,
+    load: (id, options) => call('load', () => engine.load(id, options)),
+    create: (record) => call('create', () => engine.create(record)),
+    replace: (next, version) => call('replace', () => engine.replace(next, version)),
+    touch: (id, version, seenAt, expiresAt) =>
+      call('touch', () => engine.touch(id, version, seenAt, expiresAt)),
+    loadUser: (userId) => call('loadUser', () => engine.loadUser(userId)),
+    replaceUser: (next, version) => call('replaceUser', () => engine.replaceUser(next, version)),
+    sweep: (now, limit) => call('sweep', () => engine.sweep(now, limit)),
+    ...(scan && { scan: (query) => call('scan', () => scan.call(engine, query)) }),
+    ...(close && { close: () => call('close', () => close.call(engine)) }),
+  }
+}

@@ -1,0 +1,131 @@
+import type { Millis } from './duration.ts'
+import type { Engine, SessionRecord, UserLedger } from './engine.ts'
+import type { Report } from './events.ts'
+import { admit, dismiss, emptyLedger, excess, extend, isTooLate, revokeAll } from './ledger.ts'
+import { deadlines, type Policy } from './policy.ts'
+import { type Records, retryUntil } from './records.ts'
+import type { RequestContext } from './request.ts'
+
+/** What a login asks of its user's ledger. */
+export interface Admittance {
+  /** The session of the same user that this one replaces. */
+  readonly replaced: string | null
+  readonly revokeOthers: boolean
+}
+
+/** Each user's sessions: performs what the pure functions of `ledger.ts` decide, by swaps. */
+export class Directory {
+  readonly #engine: Engine
+  readonly #records: Records
+  readonly #policy: Policy
+  readonly #report: Report
+
+  constructor(engine: Engine, records: Records, policy: Policy, report: Report) {
+    this.#engine = engine
+    this.#records = records
+    this.#policy = policy
+    this.#report = report
+  }
+
+  /** A user's live records, in any order. */
+  async list(userId: string, now: Millis): Promise<SessionRecord[]> {
+    const ledger = await this.#engine.loadUser(userId)
+    return this.#records.loadLive(
+      (ledger?.sessions ?? []).map(({ id }) => id),
+      now,
+    )
+  }
+
+  /**
+   * Admits a freshly made record, ending what the limit displaces.
+   *
+   * @returns whether it was admitted; not when the user's sessions were revoked after the login was opened
+   */
+  async admit(
+    record: SessionRecord,
+    context: RequestContext,
+    { replaced, revokeOthers }: Admittance,
+  ): Promise<boolean> {
+    const { now } = context
+    const userId = record.userId!
+    const max = this.#policy.maxSessionsPerUser
+    const entry = { id: record.id, until: deadlines(record, this.#policy).absolute }
+    let displaced = new Set<string>()
+    const ledger = await this.#swap(userId, now, async (ledger) => {
+      if (isTooLate(ledger, now)) return null
+      const options = { now, replaced, revokeOthers, dead: new Set<string>(), displaced: new Set<string>() }
+      if (!revokeOthers && excess(ledger, replaced, now, max) > 0) {
+        const others = ledger.sessions.map(({ id }) => id).filter((id) => id !== replaced)
+        const live = await this.#records.loadLive(others, now)
+        const ids = live.sort((a, b) => a.seenAt - b.seenAt).map(({ id }) => id)
+        options.dead = new Set(others.filter((id) => !ids.includes(id)))
+        options.displaced = new Set(ids.slice(0, Math.max(0, ids.length + 1 - max)))
+      }
+      displaced = options.displaced
+      return admit(ledger, entry, options)
+    })
+    if (!ledger.sessions.some(({ id }) => id === record.id)) return false
+    if (displaced.size > 0) {
+      this.#report('excess_sessions_exceeded', context, { userId, reason: `more than ${max}` })
+    }
+    if (ledger.ending.length > 0) await this.#finish(ledger, now, context)
+    return true
+  }
+
+  /** Gives a session its new absolute deadline. @returns whether the ledger still names it */
+  async extend(record: SessionRecord, now: Millis): Promise<boolean> {
+    const entry = { id: record.id, until: deadlines(record, this.#policy).absolute }
+    const ledger = await this.#swap(record.userId!, now, (ledger) => extend(ledger, entry))
+    return ledger.sessions.some(({ id }) => id === record.id)
+  }
+
+  /** Ends all of a user's sessions but one. @returns how many */
+  async revokeAll(userId: string, except: string | null, now: Millis): Promise<number> {
+    const ledger = await this.#swap(userId, now, (ledger) => revokeAll(ledger, except, 'revoked', now))
+    return this.#finish(ledger, now, null)
+  }
+
+  /** Takes a session that has ended off its user's ledger. */
+  async dismiss({ userId, id }: SessionRecord, now: Millis): Promise<void> {
+    if (userId !== null) await this.#swap(userId, now, (ledger) => dismiss(ledger, new Set([id])))
+  }
+
+  /** Makes sure that whatever a ledger has ended is ended in its records, too. @returns how many it ended */
+  async #finish(
+    { userId, ending }: UserLedger,
+    now: Millis,
+    context: RequestContext | null,
+  ): Promise<number> {
+    const tombstones = await Promise.all(ending.map(({ id, reason }) => this.#records.end(id, reason, now)))
+    await this.#swap(userId, now, (ledger) => dismiss(ledger, new Set(ending.map(({ id }) => id))))
+    const ended = tombstones.filter((tombstone) => tombstone !== null)
+    for (const { id, ended: end } of ended) {
+      this.#report('session_revoked', context, { sessionId: id, userId, reason: end!.reason })
+    }
+    return ended.length
+  }
+
+  /**
+   * Swaps a ledger. Whatever somebody left unfinished, by a crash, is finished before.
+   *
+   * @param change - pure, for it runs again when the swap is lost; null leaves the ledger as it is
+   * @returns the ledger as it is then
+   */
+  async #swap(
+    userId: string,
+    now: Millis,
+    change: (ledger: UserLedger) => UserLedger | null | Promise<UserLedger | null>,
+  ): Promise<UserLedger> {
+    const retry = retryUntil(this.#policy.engineTimeout)
+    for (;;) {
+      const ledger = (await this.#engine.loadUser(userId)) ?? emptyLedger(userId)
+      const next = await change(ledger)
+      if (!next) return ledger
+      await Promise.all(ledger.ending.map(({ id, reason }) => this.#records.end(id, reason, now)))
+      const done = new Set(ledger.ending.map(({ id }) => id))
+      const swept = { ...next, ending: next.ending.filter(({ id }) => !done.has(id)) }
+      if (await this.#engine.replaceUser(swept, ledger.version)) return swept
+      await retry()
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/** What can go wrong, one class and one stable code each. @module */
+
+const STATUS = {
+  ERR_OPTION: 500,
+  ERR_REQUEST: 400,
+  ERR_FORWARDED: 400,
+  ERR_INSECURE_TRANSPORT: 403,
+  ERR_CROSS_ORIGIN: 403,
+  ERR_CSRF_TOKEN_MISSING: 403,
+  ERR_CSRF_TOKEN_INVALID: 403,
+  ERR_NOT_AUTHENTICATED: 401,
+  ERR_NOT_RECENT: 401,
+  ERR_METHODS: 401,
+  ERR_SESSION_SUSPENDED: 401,
+  ERR_SESSION_ENDED: 409,
+  ERR_SESSION_CHANGED: 409,
+  ERR_SESSION_COMMITTED: 500,
+  ERR_NO_SESSION: 500,
+  ERR_SESSION_DATA: 500,
+  ERR_SESSION_DATA_TOO_LARGE: 413,
+  ERR_ENGINE: 503,
+  ERR_ENGINE_FULL: 503,
+} as const
+
+/** Every code that a `SessionError` can carry. Codes are stable; messages are not. */
+export type ErrorCode = keyof typeof STATUS
+
+/** Says why a request was refused, or which option or call is wrong. Its message never holds a secret. */
+export class SessionError extends Error {
+  override readonly name = 'SessionError'
+  readonly code: ErrorCode
+  /** The HTTP status that an adapter answers with. */
+  readonly status: number
+  /** Where to go instead, for a safe request that came over plain HTTP (status 308). */
+  readonly location: string | null
+
+  /**
+   * @param code - decides the status
+   * @param message - what happened, and what to do
+   */
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; location?: string } = {}) {
+    // A refusal is an answer, not a defect: no stack, which forged floods would pay for and frameworks print.
+    const expected = STATUS[code] !== 500
+    const limit = Error.stackTraceLimit
+    if (expected) Error.stackTraceLimit = 0
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    if (expected) Error.stackTraceLimit = limit
+    this.code = code
+    this.location = options.location ?? null
+    this.status = this.location === null ? STATUS[code] : 308
+  }
+}

@@ -1,0 +1,74 @@
+import type { Millis } from './duration.ts'
+import type { ErrorCode } from './errors.ts'
+import type { RequestContext } from './request.ts'
+
+/** Names are OWASP's where its Logging Vocabulary has one. */
+export type EventName =
+  | 'session_created'
+  | 'session_renewed'
+  | 'session_expired'
+  | 'session_logout'
+  | 'session_revoked'
+  | 'session_suspended'
+  | 'session_use_after_expire'
+  | 'session_unknown'
+  | 'session_superseded'
+  | 'session_token_forged'
+  | 'session_token_ambiguous'
+  | 'session_binding_mismatch'
+  | 'session_write_refused'
+  | 'excess_sessions_exceeded'
+  | 'authn_login_success'
+  | 'authn_reauthenticated'
+  | 'authn_token_reuse'
+  | 'malicious_csrf'
+  | 'insecure_transport'
+  | 'engine_failure'
+
+/** Something that an operator may want to know. Holds no token, secret or session data. */
+export interface SessionEvent {
+  readonly name: EventName
+  readonly at: Millis
+  readonly sessionId: string | null
+  readonly userId: string | null
+  readonly ip: string | null
+  readonly userAgent: string | null
+  readonly method: string | null
+  readonly path: string | null
+  /** More exactly what: an end's reason, a binding's name. */
+  readonly reason: string | null
+  /** The code of the error that the client got, if it got one. */
+  readonly code: ErrorCode | null
+}
+
+/** What an event adds to its request. */
+export type EventDetails = Partial<Pick<SessionEvent, 'sessionId' | 'userId' | 'reason' | 'code'>>
+
+/** Tells the listener. */
+export type Report = (name: EventName, context: RequestContext | null, details?: EventDetails) => void
+
+/** Wraps a listener, whose failure is its own: it must not decide what becomes of a request. */
+export function reportTo(listener: ((event: SessionEvent) => void) | undefined): Report {
+  return (name, context, details = {}) => {
+    try {
+      listener?.(describeEvent(name, context, details))
+    } catch (error) {
+      console.error('holdfast: the onEvent listener threw', error)
+    }
+  }
+}
+
+function describeEvent(name: EventName, context: RequestContext | null, details: EventDetails): SessionEvent {
+  return {
+    name,
+    at: context?.now ?? Date.now(),
+    sessionId: details.sessionId ?? null,
+    userId: details.userId ?? null,
+    ip: context?.ip ?? null,
+    userAgent: context?.header('user-agent')?.slice(0, 512) ?? null,
+    method: context?.method ?? null,
+    path: context?.path ?? null,
+    reason: details.reason ?? null,
+    code: details.code ?? null,
+  }
+}

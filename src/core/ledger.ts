@@ -1,0 +1,100 @@
+/**
+ * One user's sessions, as pure functions of his ledger. The order of writes is always: record first, ledger second,
+ * cookie last. Nobody holds the token of a record that the ledger has not admitted.
+ * @module
+ */
+
+import type { Millis } from './duration.ts'
+import type { EndReason, UserLedger } from './engine.ts'
+
+type Entry = UserLedger['sessions'][number]
+
+/** A ledger that isn't stored yet: version 0. */
+export function emptyLedger(userId: string): UserLedger {
+  return { userId, version: 0, notBefore: 0, credential: null, sessions: [], ending: [], expiresAt: 0 }
+}
+
+/** Whether a login must be refused: it was opened by the time the user's sessions were revoked, perhaps by an old password. */
+export function isTooLate(ledger: UserLedger, openedAt: Millis): boolean {
+  return openedAt <= ledger.notBefore
+}
+
+/** How many sessions must be ended, or found dead, before one more may be admitted. */
+export function excess(ledger: UserLedger, replaced: string | null, now: Millis, max: number): number {
+  const rest = ledger.sessions.filter(({ id, until }) => until > now && id !== replaced)
+  return Math.max(0, rest.length + 1 - max)
+}
+
+/**
+ * Admits a session, ending those that it displaces.
+ *
+ * @param options.replaced - the session that this login replaces, of the same user
+ * @param options.dead - those found ended or expired already
+ * @param options.displaced - those that the limit ends
+ * @param options.revokeOthers - ends every other one, and refuses logins under way
+ */
+export function admit(
+  ledger: UserLedger,
+  entry: Entry,
+  options: {
+    readonly now: Millis
+    readonly replaced: string | null
+    readonly dead: ReadonlySet<string>
+    readonly displaced: ReadonlySet<string>
+    readonly revokeOthers: boolean
+  },
+): UserLedger {
+  const { now, replaced, dead, displaced, revokeOthers } = options
+  const staying: Entry[] = []
+  const ending = [...ledger.ending]
+  for (const session of ledger.sessions) {
+    if (session.until <= now || dead.has(session.id)) continue
+    // The login itself ends it, last of all, when its latest data have been taken along. Until then it stays named.
+    if (session.id === replaced) staying.push(session)
+    else if (revokeOthers) ending.push({ id: session.id, reason: 'revoked' })
+    else if (displaced.has(session.id)) ending.push({ id: session.id, reason: 'limit' })
+    else staying.push(session)
+  }
+  const notBefore = revokeOthers ? Math.max(ledger.notBefore, now) : ledger.notBefore
+  return next(ledger, { notBefore, sessions: [...staying, entry], ending })
+}
+
+/** Takes sessions off the ledger that have ended in their records. @returns null when it names none of them */
+export function dismiss(ledger: UserLedger, ids: ReadonlySet<string>): UserLedger | null {
+  const sessions = ledger.sessions.filter(({ id }) => !ids.has(id))
+  const ending = ledger.ending.filter(({ id }) => !ids.has(id))
+  const unchanged = sessions.length === ledger.sessions.length && ending.length === ledger.ending.length
+  return unchanged ? null : next(ledger, { sessions, ending })
+}
+
+/** Ends all of a user's sessions but one, and refuses the logins that are under way. */
+export function revokeAll(
+  ledger: UserLedger,
+  except: string | null,
+  reason: EndReason,
+  now: Millis,
+): UserLedger {
+  const ending = ledger.sessions.filter(({ id }) => id !== except).map(({ id }) => ({ id, reason }))
+  return next(ledger, {
+    notBefore: Math.max(ledger.notBefore, now),
+    sessions: ledger.sessions.filter(({ id }) => id === except),
+    ending: [...ledger.ending, ...ending],
+  })
+}
+
+/** Gives a session its new absolute deadline, after reauthentication. @returns null when it isn't admitted (any more) */
+export function extend(ledger: UserLedger, entry: Entry): UserLedger | null {
+  if (!ledger.sessions.some(({ id }) => id === entry.id)) return null
+  return next(ledger, {
+    sessions: ledger.sessions.map((session) => (session.id === entry.id ? entry : session)),
+  })
+}
+
+/** How long a ledger without sessions is kept: `notBefore` must outlast every login that was under way. */
+const KEPT_EMPTY = 24 * 60 * 60 * 1000
+
+function next(ledger: UserLedger, changes: Partial<UserLedger>): UserLedger {
+  const merged = { ...ledger, ...changes, version: ledger.version + 1 }
+  const last = merged.sessions.reduce((latest, { until }) => Math.max(latest, until), merged.notBefore)
+  return { ...merged, expiresAt: Math.max(ledger.expiresAt, last + KEPT_EMPTY) }
+}

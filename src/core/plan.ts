@@ -1,0 +1,197 @@
+/** What does the end of this request do to the store, and to the client's token? Pure. @module */
+
+import { EMPTY } from './data.ts'
+import type { Millis } from './duration.ts'
+import type { EndReason, SessionRecord } from './engine.ts'
+import { expiry, isLive, isSettling, judgeSecret, type Verdict } from './judge.ts'
+import { forgetAt, type Policy, touchEvery } from './policy.ts'
+import type { RequestContext } from './request.ts'
+import { hashSecret, type Token } from './token.ts'
+
+/** What `open` found. */
+export interface Opened {
+  /** A genuine token, or null. */
+  readonly token: Token | null
+  /** Its record, whatever that is worth; null when there is none. */
+  readonly record: SessionRecord | null
+  readonly verdict: Verdict
+}
+
+/** What the handler asked of a live session. */
+export interface Intent {
+  readonly context: RequestContext
+  /** When the commit began. */
+  readonly at: Millis
+  /** Makes the session's next data out of its latest; null when the handler changed nothing. */
+  readonly replay: ((data: string) => string) | null
+  readonly reauthenticate: Reauthentication | null
+  readonly renew: boolean
+  /** A safe request that must not count as use: a countdown that polls. */
+  readonly passive: boolean
+}
+
+export interface Reauthentication {
+  readonly secret: string
+  readonly methods: readonly string[]
+  readonly at: Millis
+}
+
+/** One write, or none. */
+export type Step =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'touch'; readonly seenAt: Millis; readonly expiresAt: Millis }
+  | { readonly kind: 'adopt' | 'settle' | 'update' | 'reauthenticate'; readonly next: SessionRecord }
+  | { readonly kind: 'refuse'; readonly code: 'ERR_SESSION_ENDED' | 'ERR_SESSION_CHANGED' }
+
+const NOTHING: Step = { kind: 'nothing' }
+
+/**
+ * Plans the write of a request that was opened live.
+ *
+ * @param latest - the record as it is now, which another request may have changed since `opened`
+ */
+export function plan(opened: Opened, latest: SessionRecord | null, intent: Intent, policy: Policy): Step {
+  const { context, at } = intent
+  const token = opened.token!
+  const refuse = (code: 'ERR_SESSION_ENDED' | 'ERR_SESSION_CHANGED'): Step =>
+    intent.replay || intent.reauthenticate ? { kind: 'refuse', code } : NOTHING
+  if (!latest || latest.ended) return refuse('ERR_SESSION_ENDED')
+  if (latest.era !== token.era || latest.userId !== opened.record!.userId)
+    return refuse('ERR_SESSION_CHANGED')
+  const seenAt = Math.max(latest.seenAt, context.now)
+  if (expiry({ ...latest, seenAt }, at, policy)) return refuse('ERR_SESSION_ENDED')
+
+  const data = intent.replay ? intent.replay(latest.data) : latest.data
+  const used = { ...latest, version: latest.version + 1, seenAt, client: clientOf(context), data }
+  if (intent.reauthenticate)
+    return { kind: 'reauthenticate', next: raiseEra(used, intent.reauthenticate, context, policy) }
+
+  const turn = intent.passive ? null : turnSecret(latest, token, at, policy)
+  const drifted = !intent.passive && isLive(opened.verdict) && opened.verdict.drifted.length > 0
+  if (turn || drifted || data !== latest.data) {
+    const next = { ...used, ...turn?.changes, ...(drifted && { bound: capture(context, policy) }) }
+    return { kind: turn?.kind ?? 'update', next: { ...next, expiresAt: forgetAt(next, policy) } }
+  }
+  if (intent.passive || seenAt - latest.seenAt < touchEvery(latest, policy)) return NOTHING
+  return { kind: 'touch', seenAt, expiresAt: forgetAt({ ...latest, seenAt }, policy) }
+}
+
+/**
+ * Plans what the client is told, after the write. `offer`: a fresh secret of its own, adopted when it is first shown,
+ * so that a lost response costs nothing. `reissue`: the same secret under the newest key.
+ *
+ * @param record - as it is after the step
+ */
+export function planToken(
+  opened: Opened,
+  record: SessionRecord,
+  intent: Intent,
+  policy: Policy,
+): 'nothing' | 'offer' | 'reissue' {
+  const { token, verdict } = opened
+  const now = intent.context.now
+  if (!token || verdict.kind !== 'current' || intent.passive || record.ended) return 'nothing'
+  if (judgeSecret(record, token, intent.at, policy) !== 'current' || isSettling(record, now, policy))
+    return 'nothing'
+  if (record.userId === null) return token.oldKey ? 'reissue' : 'nothing'
+  return intent.renew || token.oldKey || now - record.renewedAt >= policy.renewal ? 'offer' : 'nothing'
+}
+
+/** A session's first record. */
+export function newRecord(
+  fields: Pick<SessionRecord, 'id' | 'userId' | 'methods' | 'remembered' | 'data'> & {
+    readonly secret: string
+  },
+  context: RequestContext,
+  policy: Policy,
+): SessionRecord {
+  const { secret, ...rest } = fields
+  const { now } = context
+  const record = {
+    ...rest,
+    version: 1,
+    era: rest.userId === null ? 0 : 1,
+    secrets: { current: hashSecret(secret), parent: null },
+    createdAt: now,
+    renewedAt: now,
+    seenAt: now,
+    authenticatedAt: rest.userId === null ? null : now,
+    ended: null,
+    client: clientOf(context),
+    bound: capture(context, policy),
+  }
+  return { ...record, expiresAt: forgetAt(record, policy) }
+}
+
+/**
+ * The record whose data a login takes along: a visitor's, or the same user's, suspended or not. Never another user's.
+ */
+export function carried({ record, verdict }: Opened, userId: string): SessionRecord | null {
+  if (!record) return null
+  if (isLive(verdict)) return record.userId === null || record.userId === userId ? record : null
+  return verdict.kind === 'mismatch' && verdict.action === 'reauthenticate' && record.userId === userId
+    ? record
+    : null
+}
+
+/** What is left of a record that has ended: neither secrets nor data. */
+export function tombstone(record: SessionRecord, reason: EndReason, at: Millis): SessionRecord {
+  return {
+    ...record,
+    version: record.version + 1,
+    secrets: { current: '', parent: null },
+    ended: { reason, at },
+    bound: {},
+    data: EMPTY,
+  }
+}
+
+/** A new era: every secret from before it is dead at once, and absolute time begins anew. */
+function raiseEra(
+  record: SessionRecord,
+  { secret, methods, at }: Reauthentication,
+  context: RequestContext,
+  policy: Policy,
+): SessionRecord {
+  const next = {
+    ...record,
+    era: record.era + 1,
+    secrets: { current: hashSecret(secret), parent: null },
+    renewedAt: at,
+    authenticatedAt: at,
+    methods: [...new Set([...record.methods, ...methods])],
+    bound: capture(context, policy),
+  }
+  return { ...next, expiresAt: forgetAt(next, policy) }
+}
+
+/**
+ * What showing this token does to the record's secrets. The first offer shown is adopted; of its siblings, all good for
+ * twice (grace + late), the first one shown after that is the only one, and the others are replays from then on.
+ */
+function turnSecret(
+  record: SessionRecord,
+  token: Token,
+  at: Millis,
+  policy: Policy,
+): { kind: 'adopt' | 'settle'; changes: Partial<SessionRecord> } | null {
+  const kind = judgeSecret(record, token, at, policy)
+  const current = hashSecret(token.secret)
+  if (kind === 'offer') {
+    return { kind: 'adopt', changes: { secrets: { current, parent: record.secrets.current }, renewedAt: at } }
+  }
+  const settles = (kind === 'current' || kind === 'sibling') && record.secrets.parent !== null
+  return settles && !isSettling(record, at, policy)
+    ? { kind: 'settle', changes: { secrets: { current, parent: null } } }
+    : null
+}
+
+function capture(context: RequestContext, policy: Policy): Record<string, string> {
+  const captured = policy.bindings.map((binding) => [binding.name, binding.capture(context)] as const)
+  return Object.fromEntries(captured.filter((entry): entry is [string, string] => entry[1] !== null))
+}
+
+function clientOf(context: RequestContext): SessionRecord['client'] {
+  const userAgent = context.header('user-agent')?.slice(0, 512)
+  return { ...(context.ip !== null && { ip: context.ip }), ...(userAgent !== undefined && { userAgent }) }
+}

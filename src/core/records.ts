@@ -1,0 +1,96 @@
+import type { Millis } from './duration.ts'
+import type { EndReason, Engine, SessionRecord } from './engine.ts'
+import { SessionError } from './errors.ts'
+import { expiry } from './judge.ts'
+import { tombstone } from './plan.ts'
+import type { Policy } from './policy.ts'
+
+const SWEEP_EVERY = 64
+const SWEEP_LIMIT = 200
+
+/** The records of an engine: read with suspicion, ended for good. */
+export class Records {
+  readonly #engine: Engine
+  readonly #policy: Policy
+  #inserted = 0
+
+  constructor(engine: Engine, policy: Policy) {
+    this.#engine = engine
+    this.#policy = policy
+  }
+
+  /** @param fresh - read from the primary, for a decision that ends something */
+  async load(id: string, fresh: boolean): Promise<SessionRecord | null> {
+    const record = await this.#engine.load(id, { fresh })
+    // A store that mixes up its replies must never make one user another.
+    if (record && record.id !== id) {
+      throw new SessionError('ERR_ENGINE', 'The session store returned another record than was asked for.')
+    }
+    return record ?? null
+  }
+
+  /** Loads those that are neither ended nor expired. */
+  async loadLive(ids: readonly string[], now: Millis): Promise<SessionRecord[]> {
+    const records = await Promise.all(ids.map((id) => this.load(id, true)))
+    return records.filter(
+      (record) => record && !record.ended && !expiry(record, now, this.#policy),
+    ) as SessionRecord[]
+  }
+
+  /** Inserts a record, and now and then sweeps: whoever makes sessions also makes the work of forgetting them. */
+  async insert(record: SessionRecord): Promise<void> {
+    if (!(await this.#engine.create(record))) {
+      throw new SessionError(
+        'ERR_ENGINE',
+        'The session store says that a freshly drawn id of 128 bits is taken.',
+      )
+    }
+    this.#inserted++
+    if (this.#inserted % SWEEP_EVERY === 0) await this.#engine.sweep(record.createdAt, SWEEP_LIMIT)
+  }
+
+  /**
+   * Ends a record: a swap for a tombstone, so that nothing revives it.
+   *
+   * @param holds - whether the record, as it is now, may be ended
+   * @param known - the record as last read, which saves a read
+   * @returns the tombstone; null when somebody else was faster, or it is gone, or must not be ended
+   */
+  async end(
+    id: string,
+    reason: EndReason,
+    now: Millis,
+    holds: (record: SessionRecord) => boolean = () => true,
+    known: SessionRecord | null = null,
+  ): Promise<SessionRecord | null> {
+    const retry = retryUntil(this.#policy.engineTimeout)
+    let record = known ?? (await this.load(id, true))
+    while (record && !record.ended && holds(record)) {
+      const next = tombstone(record, reason, now)
+      if (await this.#engine.replace(next, record.version)) return next
+      await retry()
+      record = await this.load(id, true)
+    }
+    return null
+  }
+}
+
+/**
+ * Paces those who lost a swap: each call waits a little longer, at random.
+ *
+ * @returns a function that throws `ERR_ENGINE` once `timeout` has passed
+ */
+export function retryUntil(timeout: Millis): () => Promise<void> {
+  const started = performance.now()
+  let pause = 1
+  return async () => {
+    if (performance.now() - started > timeout) {
+      throw new SessionError(
+        'ERR_ENGINE',
+        'Too many others were changing the same session. Try again in a moment.',
+      )
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * pause))
+    pause = Math.min(pause * 2, 32)
+  }
+}

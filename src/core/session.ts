@@ -1,0 +1,480 @@
+import { formatCsrfToken, isCsrfToken, sessionSubject, visitorSubject } from './csrf.ts'
+import {
+  type Change,
+  CLEAR,
+  type DataMap,
+  type DeepReadonly,
+  EMPTY,
+  freeze,
+  parseData,
+  toJson,
+} from './data.ts'
+import { type Duration, type Millis, parseDuration } from './duration.ts'
+import type { EndReason, SessionRecord } from './engine.ts'
+import { SessionError } from './errors.ts'
+import type { Admission } from './guard.ts'
+import { isLive, isOutdated } from './judge.ts'
+import { carried, type Opened, type Reauthentication } from './plan.ts'
+import { deadlines, type Policy, touchEvery } from './policy.ts'
+import { type Header, isSafe, type RequestContext } from './request.ts'
+import { drawId, drawSecret, parseVisitor, type VisitorToken } from './token.ts'
+
+/** Why a client that shows a token of ours has no session (any more). */
+export type LostReason = EndReason | 'idle' | 'absolute' | 'superseded'
+
+/** What a login asks for. */
+export interface AuthenticateOptions {
+  /** How the user proved who he is, by the names of RFC 8176. @defaultValue `['pwd']` */
+  readonly methods?: readonly string[]
+  /** Whether the session outlives the browser's closing, by the limits of `remembered`. @defaultValue false */
+  readonly remember?: boolean
+  /** Ends the user's other sessions in the same step: after a forgotten password was reset. @defaultValue false */
+  readonly revokeOthers?: boolean
+}
+
+/** What a handler demands of whoever sends the request. */
+export interface Requirement {
+  /** The last authentication is not older. */
+  readonly authenticatedWithin?: Duration
+  /** Every one of these methods was used. */
+  readonly methods?: readonly string[]
+}
+
+/** What the handler asked for and `commit` has yet to do. */
+export interface Pending {
+  changes: Change[]
+  login: (Required<AuthenticateOptions> & { id: string; secret: string; userId: string }) | null
+  reauthenticate: Reauthentication | null
+  renew: boolean
+  terminate: { clearSiteData: readonly string[] } | null
+}
+
+/** What a session and its `Sessions` share about one request. Not for applications. */
+export interface SessionState {
+  readonly context: RequestContext
+  readonly policy: Policy
+  readonly admission: Admission
+  readonly passive: boolean
+  /** When `context.now` was taken, by a clock that no one sets. */
+  readonly openedAt: number
+  opened: Opened
+  /** Why the request must not proceed; the session is then for looking at only. */
+  refusal: SessionError | null
+  /** Whether a CSRF token was verified. */
+  csrfVerified: boolean
+  /** The data as this request sees them, and the text that they were read from; null until somebody asks. */
+  data: { readonly map: DataMap; readonly text: string } | null
+  pending: Pending
+  terminated: boolean
+  /** Whether the response depends on the session. */
+  accessed: boolean
+  /** Whether the response's head has been decided. */
+  closed: boolean
+  /** The pre-session shown, or drawn for this response; undefined until somebody asks. */
+  visitor: { token: VisitorToken; drawn: boolean } | null | undefined
+  sessionHeader: Header | null
+  clearSiteData: readonly string[]
+  readonly commit: () => Promise<void>
+}
+
+/** What `open` finds where no token of ours is shown. */
+export const NO_TOKEN: Opened = { token: null, record: null, verdict: { kind: 'none' } }
+
+export function nothingPending(): Pending {
+  return { changes: [], login: null, reauthenticate: null, renew: false, terminate: null }
+}
+
+/** Reaches a session's state, for `Sessions` alone. */
+export let stateOf: (session: object) => SessionState
+
+/**
+ * One request's view of a session. Everything happens in memory, at once; the end of the request, or `commit`, makes it
+ * last. Without a session the same calls serve a visitor, for whom nothing is stored until something is set.
+ */
+export class Session<Data extends object = Record<string, unknown>> {
+  readonly #state: SessionState
+
+  static {
+    stateOf = (session) => (session as Session).#state
+  }
+
+  constructor(state: SessionState) {
+    this.#state = state
+  }
+
+  /** The session's public name, for logs and device lists; null for a visitor. */
+  get id(): string | null {
+    return this.#state.pending.login?.id ?? this.#look()?.id ?? null
+  }
+
+  /** Whoever has authenticated; null for a visitor. */
+  get userId(): string | null {
+    return this.#state.pending.login?.userId ?? this.#look()?.userId ?? null
+  }
+
+  /** Milliseconds since the epoch; null without a session. */
+  get createdAt(): Millis | null {
+    return this.#state.pending.login ? this.#state.context.now : (this.#look()?.createdAt ?? null)
+  }
+
+  /** When the user last proved who he is; null for a visitor. */
+  get authenticatedAt(): Millis | null {
+    const record = this.#look()
+    const { login, reauthenticate } = this.#state.pending
+    return login ? this.#state.context.now : (reauthenticate?.at ?? record?.authenticatedAt ?? null)
+  }
+
+  /** How, by the names of RFC 8176. */
+  get methods(): readonly string[] {
+    const record = this.#look()
+    const { login, reauthenticate } = this.#state.pending
+    return login?.methods ?? [...new Set([...(record?.methods ?? []), ...(reauthenticate?.methods ?? [])])]
+  }
+
+  /** When the session ends, however it is used; null without one. */
+  get expiresAt(): Millis | null {
+    return this.#deadlines()?.absolute ?? null
+  }
+
+  /** When the session ends unless it is used before; null without one. */
+  get idleExpiresAt(): Millis | null {
+    const at = this.#deadlines()
+    return at && Math.min(at.idle, at.absolute)
+  }
+
+  /** Whether a binding no longer matches: the request goes on as a visitor's until the same user has logged in again. */
+  get suspended(): boolean {
+    this.#state.accessed = true
+    const { verdict } = this.#state.opened
+    return verdict.kind === 'mismatch' && verdict.action === 'reauthenticate' && !this.#state.pending.login
+  }
+
+  /** Why the token that the client shows is worth nothing (any more); null when it is good, or there is none. */
+  get lost(): LostReason | null {
+    this.#state.accessed = true
+    const { verdict } = this.#state.opened
+    if (verdict.kind === 'expired' || verdict.kind === 'ended') return verdict.reason
+    if (verdict.kind === 'mismatch') return 'mismatch'
+    return verdict.kind === 'superseded' || verdict.kind === 'replayed' ? verdict.kind : null
+  }
+
+  /** Why this request was refused, for error pages; nothing can be changed in it then. */
+  get refusal(): SessionError | null {
+    return this.#state.refusal
+  }
+
+  /**
+   * Reads a value, frozen all the way down: change it with `set` or `update`.
+   *
+   * @throws {SessionError} `ERR_SESSION_DATA` when what is stored doesn't fit the schema
+   */
+  get<Name extends keyof Data & string>(name: Name): DeepReadonly<Data[Name]> | undefined {
+    return freeze(this.#data().get(name)) as DeepReadonly<Data[Name]> | undefined
+  }
+
+  /** The names that have a value. */
+  keys(): (keyof Data & string)[] {
+    return [...this.#data().keys()] as (keyof Data & string)[]
+  }
+
+  /** Whether there is a value of that name. */
+  has(name: keyof Data & string): boolean {
+    return this.#data().has(name)
+  }
+
+  /**
+   * Stores a copy of a JSON value. Of parallel requests that set different names, all succeed; of the same name, the last.
+   *
+   * @throws {SessionError} `ERR_SESSION_DATA` when JSON can't hold it, and the errors of every change:
+   * `ERR_SESSION_COMMITTED`, `ERR_SESSION_ENDED`, `ERR_SESSION_CHANGED`, `ERR_SESSION_SUSPENDED`
+   */
+  set<Name extends keyof Data & string>(name: Name, value: Data[Name]): void {
+    const copy = freeze(toJson(value, name))
+    this.#change((data) => data.set(name, copy))
+  }
+
+  delete(name: keyof Data & string): void {
+    this.#change((data) => data.delete(name))
+  }
+
+  /** Reads a value and deletes it: for messages that are shown once. */
+  pop<Name extends keyof Data & string>(name: Name): DeepReadonly<Data[Name]> | undefined {
+    const value = this.get(name)
+    if (value !== undefined) this.delete(name)
+    return value
+  }
+
+  /** Deletes all data; the session itself stays. Serves, too, where what is stored no longer fits the schema. */
+  clear(): void {
+    this.#writable()
+    this.#state.data = { map: new Map(), text: '' }
+    this.#state.pending.changes.push(CLEAR)
+  }
+
+  /**
+   * Changes a value by a function, exactly: it runs again, on the newer value, when another request was faster. So it
+   * must be pure, and may change the draft that it is given, or return another value.
+   *
+   * @example session.update('count', (count = 0) => count + 1)
+   * @example session.update('cart', (cart) => void cart?.items.push(item))
+   */
+  update<Name extends keyof Data & string>(
+    name: Name,
+    change: (draft: Data[Name] | undefined) => Data[Name] | undefined | void,
+  ): void {
+    this.#change((data) => {
+      const draft = structuredClone(data.get(name)) as Data[Name] | undefined
+      const result = change(draft) ?? draft
+      if (result !== undefined) data.set(name, freeze(toJson(result, name)))
+    })
+  }
+
+  /**
+   * Makes this the session of a user who has just proved who he is: a new id, a new token, a new CSRF token, and the end
+   * of whatever was there before. A visitor's data come along; another user's never do. Call it last, when every factor
+   * has been checked: there is no half-authenticated state.
+   *
+   * @param userId - the application's name for the user, not empty
+   * @throws {SessionError} `ERR_CSRF_TOKEN_MISSING` on an unsafe request that neither shows where it comes from nor
+   * carries a CSRF token; the errors of every change; at commit `ERR_SESSION_CHANGED` when the user's sessions were
+   * revoked since the request came
+   * @see ASVS 7.2.4
+   */
+  authenticate(userId: string, options: AuthenticateOptions = {}): void {
+    const state = this.#state
+    this.#changeable()
+    if (typeof userId !== 'string' || userId === '')
+      throw new TypeError('authenticate: userId must be a string, not empty')
+    // SameSite=Lax strips our cookie from a forged login, so that "carries our cookie" would miss it.
+    if (!isSafe(state.context) && !state.admission.originProven && !state.csrfVerified) {
+      throw new SessionError(
+        'ERR_CSRF_TOKEN_MISSING',
+        'A login needs a CSRF token when neither Sec-Fetch-Site nor Origin says where it comes from.',
+      )
+    }
+    const { methods = ['pwd'], remember = false, revokeOthers = false } = options
+    // What was written as another user stays his.
+    if (!carried(state.opened, userId)) state.pending.changes = []
+    state.pending.login = { id: drawId(), secret: drawSecret(), userId, methods, remember, revokeOthers }
+    state.pending.reauthenticate = null
+    state.data = null
+  }
+
+  /**
+   * Notes that the session's user has proved again who he is: same id, new token, new CSRF token; absolute time begins
+   * anew. Every token from before is dead, in other tabs' requests under way, too.
+   *
+   * @throws {SessionError} `ERR_NOT_AUTHENTICATED` without a user; the errors of every change
+   */
+  reauthenticate(options: { readonly methods?: readonly string[] } = {}): void {
+    const state = this.#state
+    this.#changeable()
+    if (state.pending.login) return
+    const record = this.#record()
+    if (!record || record.userId === null) throw notAuthenticated(this.lost)
+    // Never the moment of the last authentication: what hangs on that moment must change.
+    const at = Math.max(state.context.now, record.authenticatedAt! + 1)
+    state.pending.reauthenticate = { secret: drawSecret(), methods: options.methods ?? ['pwd'], at }
+  }
+
+  /** Renews the token of an authenticated session now, not when `renewal` has passed. Nothing, soon after a renewal. */
+  renew(): void {
+    this.#changeable()
+    this.#state.pending.renew = true
+  }
+
+  /**
+   * Ends the session: the user logs out. No request under way brings it back.
+   *
+   * @param options.clearSiteData - what the browser shall forget besides, such as `['cache', 'storage']`
+   * @see ASVS 7.4.1, 14.3.1
+   */
+  terminate(options: { readonly clearSiteData?: readonly ('cache' | 'cookies' | 'storage')[] } = {}): void {
+    this.#unrefused()
+    if (this.#state.closed) throw committed()
+    this.#state.pending.terminate = { clearSiteData: options.clearSiteData ?? [] }
+    this.#state.terminated = true
+  }
+
+  /**
+   * Demands a user, and more if told so.
+   *
+   * @returns the user's id
+   * @throws {SessionError} `ERR_NOT_AUTHENTICATED`, `ERR_SESSION_SUSPENDED`, `ERR_NOT_RECENT`, `ERR_METHODS`
+   * @see ASVS 7.5.1
+   */
+  require(requirement: Requirement = {}): string {
+    const { userId, authenticatedAt, methods } = this
+    if (userId === null) throw this.suspended ? suspended() : notAuthenticated(this.lost)
+    const within = requirement.authenticatedWithin
+    if (
+      within !== undefined &&
+      this.#state.context.now - authenticatedAt! > parseDuration(within, 'authenticatedWithin')
+    ) {
+      throw new SessionError(
+        'ERR_NOT_RECENT',
+        `This needs an authentication within the last ${within}: authenticate again.`,
+      )
+    }
+    const missing = requirement.methods?.filter((method) => !methods.includes(method)) ?? []
+    if (missing.length > 0) {
+      throw new SessionError('ERR_METHODS', `This needs authentication by ${missing.join(' and ')}, too.`)
+    }
+    return userId
+  }
+
+  /** The token for this page's forms and scripts, masked differently at each call. Empty with a bearer transport. */
+  csrfToken(): string {
+    const state = this.#state
+    const subject = this.#csrfSubject(true)
+    return subject === null ? '' : formatCsrfToken(state.policy.keys, subject)
+  }
+
+  /**
+   * Verifies a token that the library couldn't find by itself, from a multipart form.
+   *
+   * @throws {SessionError} `ERR_CSRF_TOKEN_MISSING`, `ERR_CSRF_TOKEN_INVALID`; the request then commits nothing
+   */
+  verifyCsrf(value: string | null | undefined): void {
+    const state = this.#state
+    const subject = this.#csrfSubject(false)
+    if (typeof value === 'string' && subject !== null && isCsrfToken(state.policy.keys, subject, value)) {
+      state.csrfVerified = true
+      return
+    }
+    const refusal = value
+      ? new SessionError(
+          'ERR_CSRF_TOKEN_INVALID',
+          'The CSRF token is not of this session (any more): load the page again.',
+        )
+      : new SessionError(
+          'ERR_CSRF_TOKEN_MISSING',
+          'The CSRF token is missing: send csrf_token in the form, or X-CSRF-Token.',
+        )
+    state.refusal ??= refusal
+    throw refusal
+  }
+
+  /**
+   * Commits what was changed so far, early: before a long stream, or where others must find it done.
+   *
+   * @throws {SessionError} as the end of the request would
+   */
+  async commit(): Promise<void> {
+    await this.#state.commit()
+  }
+
+  /** The record, as far as the request may act as its session. */
+  #record(): SessionRecord | null {
+    const { opened, terminated } = this.#state
+    return !terminated && isLive(opened.verdict) ? opened.record : null
+  }
+
+  #look(): SessionRecord | null {
+    this.#state.accessed = true
+    return this.#record()
+  }
+
+  #deadlines(): { idle: Millis; absolute: Millis } | null {
+    const { context, policy, passive, pending } = this.#state
+    const record = this.#look()
+    if (pending.login) {
+      const remembered = pending.login.remember
+      return deadlines(
+        { remembered, seenAt: context.now, authenticatedAt: context.now, createdAt: context.now },
+        policy,
+      )
+    }
+    if (!record) return null
+    const touched = !passive && context.now - record.seenAt >= touchEvery(record, policy)
+    return deadlines(
+      { ...record, seenAt: touched ? context.now : record.seenAt, authenticatedAt: this.authenticatedAt },
+      policy,
+    )
+  }
+
+  #data(): DataMap {
+    const state = this.#state
+    const { login, changes } = state.pending
+    const record = login ? carried(state.opened, login.userId) : this.#look()
+    if (!state.data) {
+      const text = record?.data ?? EMPTY
+      state.data = { map: parseData(text, state.policy.schema), text }
+      for (const change of changes) change(state.data.map)
+    }
+    return state.data.map
+  }
+
+  #change(change: Change): void {
+    this.#writable()
+    change(this.#data())
+    this.#state.pending.changes.push(change)
+  }
+
+  #writable(): void {
+    this.#changeable()
+    if (this.#state.pending.login) return
+    if (this.suspended) throw suspended()
+    // The client's cookie is newer than this request's: a session made now would overwrite it.
+    if (isOutdated(this.#state.opened.verdict, this.#state.context.now, this.#state.policy)) {
+      throw new SessionError(
+        'ERR_SESSION_CHANGED',
+        'The session was authenticated meanwhile: load the page again.',
+      )
+    }
+  }
+
+  #changeable(): void {
+    this.#unrefused()
+    if (this.#state.closed) throw committed()
+    if (this.#state.terminated)
+      throw new SessionError('ERR_SESSION_ENDED', 'The session was terminated by this request.')
+    this.#state.accessed = true
+  }
+
+  #unrefused(): void {
+    if (this.#state.refusal) throw this.#state.refusal
+  }
+
+  /** @param draw - whether to draw a pre-session for a visitor who has none */
+  #csrfSubject(draw: boolean): string | null {
+    const state = this.#state
+    const { id, userId, authenticatedAt } = this
+    if (userId !== null) return sessionSubject(id!, authenticatedAt!)
+    if (!state.policy.visitorTransport) return null
+    state.visitor ??= readVisitor(state)
+    if (!state.visitor && draw) {
+      if (state.closed) throw committed()
+      state.visitor = { token: { id: drawId(), issued: state.context.now }, drawn: true }
+    }
+    return state.visitor ? visitorSubject(state.visitor.token) : null
+  }
+}
+
+/** Finds the pre-session that a request shows. Two of them are none: one may be an intruder's. */
+export function readVisitor({ context, policy }: SessionState): SessionState['visitor'] {
+  const [text, second] = policy.visitorTransport?.read(context) ?? []
+  const token =
+    text && second === undefined ? parseVisitor(policy.keys, policy.visitorTransport!.name, text) : null
+  const age = token ? context.now - token.issued : Infinity
+  return token && age < policy.limits.absolute ? { token, drawn: false } : null
+}
+
+function committed(): SessionError {
+  return new SessionError(
+    'ERR_SESSION_COMMITTED',
+    'The response has begun, so the session can no longer change: change it before, or call session.commit() first.',
+  )
+}
+
+function suspended(): SessionError {
+  return new SessionError(
+    'ERR_SESSION_SUSPENDED',
+    'The client has changed, so its user must log in again to go on.',
+  )
+}
+
+function notAuthenticated(lost: LostReason | null): SessionError {
+  const why = lost ? ` The session has ended: ${lost}.` : ''
+  return new SessionError('ERR_NOT_AUTHENTICATED', `This needs a user who has logged in.${why}`)
+}

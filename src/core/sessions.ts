@@ -1,0 +1,286 @@
+/** Opens and commits the session of each request; lists and revokes. What it does is decided elsewhere, by pure functions. @module */
+
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { Committer } from './commit.ts'
+import { withDeadline } from './deadline.ts'
+import { Directory } from './directory.ts'
+import type { Millis } from './duration.ts'
+import { type Effects, effectsOf, effectsOfFailure } from './effects.ts'
+import type { Engine, SessionRecord } from './engine.ts'
+import { SessionError } from './errors.ts'
+import { type Report, reportTo } from './events.ts'
+import { guard } from './guard.ts'
+import { judge } from './judge.ts'
+import type { Opened } from './plan.ts'
+import { createPolicy, deadlines, type Policy, type SessionsOptions } from './policy.ts'
+import { Records } from './records.ts'
+import { isSafe, type RequestContext } from './request.ts'
+import { NO_TOKEN, nothingPending, Session, type SessionState, stateOf } from './session.ts'
+import { parseToken, type Token } from './token.ts'
+
+/** A session as its user and operators see it. */
+export interface SessionInfo {
+  readonly id: string
+  readonly userId: string
+  readonly createdAt: Millis
+  readonly authenticatedAt: Millis
+  readonly seenAt: Millis
+  readonly expiresAt: Millis
+  readonly idleExpiresAt: Millis
+  readonly remembered: boolean
+  readonly methods: readonly string[]
+  readonly ip: string | null
+  readonly userAgent: string | null
+}
+
+/** One session (of that user, if given), or all of a user's, perhaps but one. */
+export type RevokeQuery =
+  | { readonly id: string; readonly userId?: string }
+  | { readonly userId: string; readonly except?: string | null }
+
+/** The sessions of an application: one of these for each process, shared by every request. */
+export class Sessions<Data extends object = Record<string, unknown>> {
+  /** The options, checked and filled in. */
+  readonly policy: Policy
+  readonly #engine: Engine
+  readonly #records: Records
+  readonly #directory: Directory
+  readonly #committer: Committer
+  readonly #report: Report
+  readonly #storage = new AsyncLocalStorage<Session<Data>>()
+
+  /** @throws {SessionError} `ERR_OPTION`, naming the option and the right form */
+  constructor(options: SessionsOptions<Data>) {
+    this.policy = createPolicy(options as unknown as SessionsOptions<never>)
+    this.#report = reportTo(options.onEvent)
+    this.#engine = withDeadline(options.engine, this.policy.engineTimeout)
+    this.#records = new Records(this.#engine, this.policy)
+    this.#directory = new Directory(this.#engine, this.#records, this.policy, this.#report)
+    this.#committer = new Committer(this.#engine, this.#records, this.#directory, this.policy, this.#report)
+  }
+
+  /**
+   * Finds the session of a request: no I/O without a token of ours, one read with one.
+   *
+   * @returns a session, or a visitor's; one with a `refusal` is for error pages only
+   * @throws {SessionError} `ERR_ENGINE`: a store that failed is never "anonymous"
+   */
+  async open(context: RequestContext): Promise<Session<Data>> {
+    const openedAt = performance.now()
+    const admission = guard(context, this.policy)
+    const opened = admission.refusal ? NO_TOKEN : await this.#reportingFailure(context, this.#find(context))
+    const state: SessionState = {
+      context,
+      policy: this.policy,
+      admission,
+      passive: context.header('session-passive') === '1' && isSafe(context),
+      openedAt,
+      opened,
+      refusal: admission.refusal,
+      csrfVerified: false,
+      data: null,
+      pending: nothingPending(),
+      terminated: false,
+      accessed: false,
+      closed: false,
+      visitor: undefined,
+      sessionHeader: null,
+      clearSiteData: [],
+      commit: () => this.#perform(state),
+    }
+    const session = new Session<Data>(state)
+    if (!state.refusal) checkCsrf(session, state)
+    if (state.refusal) this.#reportRefusal(state, state.refusal)
+    return session
+  }
+
+  /**
+   * Performs what the handler asked for: one write, or none. The response may leave when it is done, and not before.
+   *
+   * @param status - of the response: with 5xx everything is dropped but the session's end and its use
+   * @throws {SessionError} `ERR_SESSION_ENDED`, `ERR_SESSION_CHANGED`, `ERR_SESSION_DATA`, `ERR_SESSION_DATA_TOO_LARGE`,
+   * `ERR_CSRF_TOKEN_MISSING`, `ERR_ENGINE`, `ERR_ENGINE_FULL`: the whole response must then give way to the error
+   */
+  async commit(session: Session<Data>, status = 200): Promise<Effects> {
+    const state = stateOf(session)
+    // A login without its data would be half a login, and bypass a second factor.
+    if (status >= 500) state.pending = { ...nothingPending(), terminate: state.pending.terminate }
+    state.closed = true
+    await this.#perform(state)
+    return effectsOf(state)
+  }
+
+  /** What a response carries that says that the store or the commit failed. */
+  failed(context: RequestContext): Effects {
+    return effectsOfFailure(context, this.policy)
+  }
+
+  /** Runs a handler so that `current()` finds its session anywhere below. */
+  run<Result>(session: Session<Data>, handler: () => Result): Result {
+    return this.#storage.run(session, handler)
+  }
+
+  /**
+   * The session of the request that is being handled.
+   *
+   * @throws {SessionError} `ERR_NO_SESSION` outside of one
+   */
+  current(): Session<Data> {
+    const session = this.#storage.getStore()
+    if (session) return session
+    throw new SessionError(
+      'ERR_NO_SESSION',
+      'There is no request here: is the adapter mounted before this handler?',
+    )
+  }
+
+  /** Lists a user's live sessions, most recently used first: one read of his ledger, and one for each session. */
+  async list(userId: string): Promise<SessionInfo[]> {
+    const records = await this.#directory.list(userId, Date.now())
+    return records.sort((a, b) => b.seenAt - a.seenAt).map((record) => infoOf(record, this.policy))
+  }
+
+  /**
+   * Ends sessions: from the next request on, on every server. Of all of a user's, the logins under way are refused, too.
+   *
+   * @returns how many were ended
+   * @see ASVS 7.4.2, 7.4.3, 7.4.5
+   */
+  async revoke(query: RevokeQuery): Promise<number> {
+    const now = Date.now()
+    if (!('id' in query)) return this.#directory.revokeAll(query.userId, query.except ?? null, now)
+    const { id, userId } = query
+    const ended = await this.#records.end(
+      id,
+      'revoked',
+      now,
+      (record) => userId === undefined || record.userId === userId,
+    )
+    if (!ended) return 0
+    await this.#directory.dismiss(ended, now)
+    this.#report('session_revoked', null, { sessionId: id, userId: ended.userId, reason: 'revoked' })
+    return 1
+  }
+
+  /** Deletes what ended longest ago, and is past being remembered. @returns how many records and ledgers */
+  async sweep(limit = 1_000): Promise<number> {
+    return this.#engine.sweep(Date.now(), limit)
+  }
+
+  /** Closes the engine. */
+  async close(): Promise<void> {
+    await this.#engine.close?.()
+  }
+
+  async #find(context: RequestContext): Promise<Opened> {
+    const token = this.#readToken(context)
+    if (!token) return NO_TOKEN
+    const read = async (fresh: boolean): Promise<Opened> => {
+      const record = await this.#records.load(token.id, fresh)
+      return { token, record, verdict: judge(record, token, context, this.policy) }
+    }
+    let opened = await read(false)
+    // What ends a session is decided by the primary, not by a replica that may lag.
+    if (this.#mustEnd(opened)) opened = await read(true)
+    this.#reportVerdict(context, opened)
+    if (this.#mustEnd(opened)) await this.#end(context, opened)
+    return opened
+  }
+
+  #readToken(context: RequestContext): Token | null {
+    const { transport, keys } = this.policy
+    const shown = transport.read(context)
+    if (shown.length === 0) return null
+    // Under a __Host- name a browser holds one cookie: a second one was smuggled in.
+    if (shown.length > 1 && transport.name.startsWith('__Host-')) {
+      this.#report('session_token_ambiguous', context)
+      return null
+    }
+    const token = parseToken(keys, transport.name, shown[0]!)
+    if (!token) this.#report('session_token_forged', context)
+    return token
+  }
+
+  #mustEnd({ verdict }: Opened): boolean {
+    if (verdict.kind === 'replayed') return this.policy.onReplay === 'revoke'
+    return verdict.kind === 'mismatch' && verdict.action === 'revoke'
+  }
+
+  async #end(context: RequestContext, { token, record, verdict }: Opened): Promise<void> {
+    const reason = verdict.kind === 'replayed' ? 'replayed' : 'mismatch'
+    const still = (latest: SessionRecord) => judge(latest, token!, context, this.policy).kind === verdict.kind
+    const ended = await this.#records.end(token!.id, reason, context.now, still, record)
+    if (!ended) return
+    await this.#directory.dismiss(ended, context.now)
+    this.#report('session_revoked', context, { sessionId: ended.id, userId: ended.userId, reason })
+  }
+
+  async #perform(state: SessionState): Promise<void> {
+    await this.#reportingFailure(state.context, this.#committer.perform(state))
+  }
+
+  async #reportingFailure<T>(context: RequestContext, work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      if (error instanceof SessionError && error.status === 503) {
+        this.#report('engine_failure', context, { code: error.code })
+      }
+      throw error
+    }
+  }
+
+  #reportVerdict(context: RequestContext, { token, record, verdict }: Opened): void {
+    const details = { sessionId: token!.id, userId: record?.userId ?? null }
+    const report = (name: Parameters<Report>[0], reason: string | null = null) =>
+      this.#report(name, context, { ...details, reason })
+    if (verdict.kind === 'unknown') report('session_unknown')
+    else if (verdict.kind === 'superseded') report('session_superseded')
+    else if (verdict.kind === 'replayed') report('authn_token_reuse')
+    else if (verdict.kind === 'expired') report('session_expired', verdict.reason)
+    else if (verdict.kind === 'ended') report('session_use_after_expire', verdict.reason)
+    else if (verdict.kind === 'mismatch') {
+      report('session_binding_mismatch', verdict.reason)
+      if (verdict.action === 'reauthenticate') report('session_suspended', verdict.reason)
+    } else if ('drifted' in verdict) {
+      for (const name of verdict.drifted) report('session_binding_mismatch', name)
+    }
+  }
+
+  #reportRefusal({ context, opened: { record } }: SessionState, { code }: SessionError): void {
+    const name = code === 'ERR_INSECURE_TRANSPORT' ? 'insecure_transport' : 'malicious_csrf'
+    this.#report(name, context, { sessionId: record?.id ?? null, userId: record?.userId ?? null, code })
+  }
+}
+
+/** Looks at the CSRF token, once it is known whose it must be. One that is present and wrong is refused in every mode. */
+function checkCsrf(session: Session<never>, { context, policy, admission }: SessionState): void {
+  if (isSafe(context) || !policy.transport.ambient || policy.csrf.insecureExempt.has(context.path)) return
+  // Never from the URL, which is logged, and sent on as a referrer.
+  const value = context.header('x-csrf-token') ?? context.field('csrf_token')
+  if (value === null && admission.token !== 'required') return
+  try {
+    session.verifyCsrf(value)
+  } catch (error) {
+    // It stands in the session's `refusal` now, for the adapter to answer with.
+    if (!(error instanceof SessionError)) throw error
+  }
+}
+
+function infoOf(record: SessionRecord, policy: Policy): SessionInfo {
+  const { id, createdAt, seenAt, remembered, methods, client } = record
+  const { idle, absolute } = deadlines(record, policy)
+  return {
+    id,
+    userId: record.userId!,
+    createdAt,
+    authenticatedAt: record.authenticatedAt!,
+    seenAt,
+    expiresAt: absolute,
+    idleExpiresAt: Math.min(idle, absolute),
+    remembered,
+    methods,
+    ip: client.ip ?? null,
+    userAgent: client.userAgent ?? null,
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * What the client carries: `id.era.parent.secret.issued.tag`. The tag covers every field, the purpose and the cookie's
+ * name, so that an invented token costs no I/O, and a replayed one is told from a forged one at any age.
+ * @module
+ */
+
+import { fromBase64url, randomBytes, sha256, toBase64url } from '#crypto'
+import type { Millis } from './duration.ts'
+import type { KeyRing } from './keys.ts'
+
+/** A token whose tag was found genuine. */
+export interface Token {
+  readonly id: string
+  readonly era: number
+  /** `sha256` of the secret that this one was offered against; `''` for a session's first. */
+  readonly parent: string
+  /** 256 random bits, base64url. */
+  readonly secret: string
+  readonly issued: Millis
+  /** Whether a key older than the newest signed it. */
+  readonly oldKey: boolean
+}
+
+/** A pre-session: a visitor's proof that a form was given to him. Never a session's name, never looked up. */
+export interface VisitorToken {
+  readonly id: string
+  readonly issued: Millis
+}
+
+const ID = '[A-Za-z0-9_-]{22}'
+const HASH = '[A-Za-z0-9_-]{43}'
+const TOKEN = new RegExp(`^(${ID})\\.(\\d{1,9})\\.((?:${HASH})?)\\.(${HASH})\\.(\\d{1,15})\\.(${HASH})$`)
+const VISITOR = new RegExp(`^(${ID})\\.(\\d{1,15})\\.(${HASH})$`)
+/** Longer than any token of ours: refused before anything looks at it. */
+const MAX_LENGTH = 256
+
+/** Draws a session's public id: 128 random bits. */
+export function drawId(): string {
+  return toBase64url(randomBytes(16))
+}
+
+/** Draws a session's secret: 256 random bits (ASVS 7.2.3 asks for 128). */
+export function drawSecret(): string {
+  return toBase64url(randomBytes(32))
+}
+
+/** What a record keeps of a secret: the hash of its hash. The hash alone is what offers name as their parent. */
+export function hashSecret(secret: string): string {
+  return sha256(sha256(secret))
+}
+
+/** Hashes a token's `parent` into the form in which a record keeps secrets. */
+export function hashParent(parent: string): string {
+  return sha256(parent)
+}
+
+/** Makes the token of a session whose `secret` has just been drawn or shown. */
+export function formatToken(
+  keys: KeyRing,
+  name: string,
+  fields: Pick<Token, 'id' | 'era' | 'parent' | 'secret' | 'issued'>,
+): string {
+  const body = `${fields.id}.${fields.era}.${fields.parent}.${fields.secret}.${fields.issued}`
+  return `${body}.${toBase64url(keys.sign('session', `${name} ${body}`))}`
+}
+
+/** Makes an offer: a token with a fresh secret that names the shown one as its parent. Nothing is stored for it. */
+export function formatOffer(keys: KeyRing, name: string, shown: Token, issued: Millis): string {
+  return formatToken(keys, name, { ...shown, parent: sha256(shown.secret), secret: drawSecret(), issued })
+}
+
+/** Reads a token. @returns null when it is malformed or its tag is not ours */
+export function parseToken(keys: KeyRing, name: string, text: string): Token | null {
+  const match = text.length <= MAX_LENGTH ? TOKEN.exec(text) : null
+  if (!match) return null
+  const [, id, era, parent, secret, issued, tag] = match as unknown as string[]
+  const key = verify(keys, 'session', `${name} ${text.slice(0, -tag!.length - 1)}`, tag!)
+  if (key < 0) return null
+  return {
+    id: id!,
+    era: Number(era),
+    parent: parent!,
+    secret: secret!,
+    issued: Number(issued),
+    oldKey: key > 0,
+  }
+}
+
+export function formatVisitor(keys: KeyRing, name: string, visitor: VisitorToken): string {
+  const body = `${visitor.id}.${visitor.issued}`
+  return `${body}.${toBase64url(keys.sign('visitor', `${name} ${body}`))}`
+}
+
+/** Reads a visitor's token. @returns null when it is malformed or its tag is not ours */
+export function parseVisitor(keys: KeyRing, name: string, text: string): VisitorToken | null {
+  const match = text.length <= MAX_LENGTH ? VISITOR.exec(text) : null
+  if (!match) return null
+  const [, id, issued, tag] = match as unknown as string[]
+  if (verify(keys, 'visitor', `${name} ${id}.${issued}`, tag!) < 0) return null
+  return { id: id!, issued: Number(issued) }
+}
+
+function verify(keys: KeyRing, purpose: 'session' | 'visitor', text: string, tag: string): number {
+  const mac = fromBase64url(tag)!
+  // 43 characters carry 258 bits: without this, four spellings of one tag would pass.
+  return toBase64url(mac) === tag ? keys.verify(purpose, text, mac) : -1
+}
