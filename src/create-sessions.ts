@@ -15,8 +15,8 @@ import { trustProxies } from './proxy.ts'
 export function createSessions<Data extends object = Record<string, unknown>>(
   options: SessionsOptions<Data>,
 ): Sessions<Data> {
-  const sessions = new Sessions<Data>({ ...options, bindings: options.bindings ?? [userAgent(), ip()] })
-  trustProxies(sessions.policy.proxy)
+  trustProxies(options?.proxy ?? [])
+  const sessions = new Sessions<Data>({ ...options, bindings: options?.bindings ?? [userAgent(), ip()] })
   for (const warning of sessions.policy.warnings) console.warn(`holdfast: ${warning}`)
   return sessions
 }
