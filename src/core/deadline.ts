@@ -31,14 +31,13 @@ export function withDeadline(engine: Engine, timeout: Millis): Engine {
     }
   }
 
+  // The client learns no more than that; the operator finds the cause in the event.
   const failure = (verb: string, cause: unknown) =>
-    cause instanceof SessionError
-      ? cause
-      : new SessionError(
-          'ERR_ENGINE',
-          `The session store failed (${engine.name}, ${verb}). Try again in a moment.`,
-          { cause },
-        )
+    cause instanceof SessionError && cause.code === 'ERR_ENGINE_FULL'
+      ? new SessionError(cause.code, 'The session store is full. Try again later.', { cause })
+      : new SessionError('ERR_ENGINE', `The session store failed (${verb}). Try again in a moment.`, {
+          cause,
+        })
 
   const { scan, close } = engine
   return {

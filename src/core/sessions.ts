@@ -224,7 +224,9 @@ export class Sessions<Data extends object = Record<string, unknown>> {
       return await work
     } catch (error) {
       if (error instanceof SessionError && error.status === 503) {
-        this.#report('engine_failure', context, { code: error.code })
+        const { cause } = error
+        const reason = cause instanceof Error ? cause.message : error.message
+        this.#report('engine_failure', context, { code: error.code, reason })
       }
       throw error
     }
