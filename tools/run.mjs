@@ -1,0 +1,272 @@
+// What `npm start`, `npm test` and the other npm scripts run. Starts on any Node from 18, with nothing installed: it
+// brings in what is missing (packages, the pinned Node, a Chromium for the tests) and then does the work.
+// Its own words, and those of npm and tsc, go to standard error: standard output belongs to the demo and to the tests.
+
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { delimiter, dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const modules = join(root, 'node_modules')
+const windows = process.platform === 'win32'
+const [task = 'help', ...rest] = process.argv.slice(2)
+const parents = lineage()
+const attwFormat = ['--format', 'table-flipped', '--no-emoji', '--no-summary', '--no-color']
+const testing = ['--conditions=holdfast-source', '--test', '--test-reporter=spec']
+const tasks = { start, test, quick, check, build, format }
+
+process.chdir(root)
+if (Object.hasOwn(tasks, task)) await tasks[task](rest)
+else stop(`usage: node tools/run.mjs ${Object.keys(tasks).join('|')}`, 2)
+
+/** Builds if need be and runs the demo, with the arguments given. */
+async function start(args) {
+  install()
+  build()
+  const folder = join(root, 'examples', 'demo')
+  const entry = join(folder, JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).main)
+  const demo = spawn(node(), [entry, ...args], { stdio: 'inherit', env: environment() })
+  demo.on('error', (error) => stop(`cannot start the demo: ${error.message}`))
+  // A terminal sends its Ctrl+C to the demo as well; twice would read as impatience.
+  process.on('SIGINT', () => process.stdin.isTTY || demo.kill('SIGINT'))
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => demo.kill(signal))
+  // A signal to npm ends npm or the shell between npm and us, and we would never hear of it.
+  const orphaned = () => lineage() !== parents && demo.kill('SIGTERM')
+  if (process.env.npm_lifecycle_event !== undefined) setInterval(orphaned, 200).unref()
+  demo.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code)
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
+}
+
+/** Our parent, and on Linux its parent too: they change when one of the two is gone. */
+function lineage() {
+  try {
+    const parent = readFileSync(`/proc/${process.ppid}/stat`, 'utf8').split(') ').at(-1)
+    return `${process.ppid} ${parent.split(' ')[1]}`
+  } catch {
+    return `${process.ppid}`
+  }
+}
+
+/** Everything that must hold before a change goes in. All steps run; the summary says which failed. */
+function test(args) {
+  const began = Date.now()
+  install()
+  const browser = chromium()
+  const env = browser === undefined ? { HOLDFAST_BROWSER_SKIP: '1' } : { HOLDFAST_CHROMIUM: browser }
+  const where = browser === undefined ? 'WITHOUT a browser' : `browser: ${browser}`
+  const files = args.length > 0 ? args : ['test/**/*.test.ts']
+  const steps = [
+    ['types', () => bin('tsc', ['-p', 'tsconfig.json'])],
+    ['lint and format', () => bin('biome', ['check', '--error-on-warnings', '.'])],
+    ['build', () => build({ fresh: true })],
+    [`tests (${where})`, () => run(node('tests'), [...testing, ...files], env)],
+    ['publint', () => bin('publint', ['run', '--strict', '--pack', 'npm'])],
+    ['types as published (attw)', () => bin('attw', ['--pack', '.', '--profile', 'esm-only', ...attwFormat])],
+    ['size', () => bin('size-limit', [])],
+    ['unused code and dependencies (knip)', () => bin('knip', [])],
+  ]
+  const results = steps.map(([name, step]) => {
+    console.log(`\n━━━ ${name} ━━━`)
+    const from = Date.now()
+    const passed = step()
+    return { name, passed, seconds: ((Date.now() - from) / 1000).toFixed(1) }
+  })
+  console.log(`\n━━━ summary ━━━`)
+  for (const { name, passed, seconds } of results)
+    console.log(`${passed ? 'ok    ' : 'FAILED'}  ${name} (${seconds} s)`)
+  if (browser === undefined) console.log('SKIPPED the browser tests: no Chromium found, see above')
+  const failed = results.filter((result) => !result.passed).length
+  const total = ((Date.now() - began) / 1000).toFixed(0)
+  console.log(
+    failed === 0
+      ? `All ${results.length} steps passed in ${total} s.`
+      : `${failed} of ${results.length} steps FAILED.`,
+  )
+  process.exitCode = failed === 0 ? 0 : 1
+}
+
+/** The tests that need neither a build nor a browser; or the files given. */
+function quick(args) {
+  install()
+  const files = args.length > 0 ? args : ['test/!(browser|package)/**/*.test.ts']
+  finish(run(node('tests'), [...testing, ...files]))
+}
+
+function check() {
+  install()
+  finish(
+    [bin('tsc', ['-p', 'tsconfig.json']), bin('biome', ['check', '--error-on-warnings', '.'])].every(Boolean),
+  )
+}
+
+function format() {
+  install()
+  finish(bin('biome', ['check', '--write', '.']))
+}
+
+/**
+ * src -> dist, unless dist was made from just these sources. It is made beside dist and then put in its place: a build
+ * that fails leaves the old one whole.
+ */
+function build({ fresh = false } = {}) {
+  if (task === 'build') install()
+  const stamp = join(modules, '.holdfast-built')
+  const made = hash([...filesBelow('src'), 'package.json', 'tsconfig.json', 'tsconfig.build.json'])
+  if (!fresh && existsSync('dist') && read(stamp) === made) return true
+  say('building dist')
+  const beside = `.holdfast-dist-${process.pid}`
+  const passed = bin('tsc', ['-p', 'tsconfig.build.json', '--outDir', beside], 2)
+  if (passed) {
+    rmSync('dist', { recursive: true, force: true })
+    renameSync(beside, 'dist')
+    writeFileSync(stamp, made)
+  }
+  rmSync(beside, { recursive: true, force: true })
+  if (!passed && task !== 'test') stop('the build failed')
+  return passed
+}
+
+/** `npm ci`, unless node_modules was made from just this lockfile. */
+function install() {
+  const stamp = join(modules, '.holdfast-stamp')
+  const wanted = hash(['package-lock.json'])
+  if (read(stamp) === wanted) return
+  say('installing packages (npm ci), about 20 s')
+  // No package here needs its install script, so none runs. The Node that npm runs on must not be the one it replaces.
+  const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--loglevel=error']
+  const env = { ...environment(), PATH: pathOutside() }
+  const { status } = spawnSync('npm', args, { stdio: ['ignore', 2, 2], env, shell: windows })
+  if (status !== 0) stop('npm ci failed: is the npm registry within reach?')
+  writeFileSync(stamp, wanted)
+}
+
+/** The Node of the lockfile. `HOLDFAST_NODE` names another one to run the tests on, for a matrix. */
+function node(purpose) {
+  if (purpose === 'tests' && process.env.HOLDFAST_NODE) return process.env.HOLDFAST_NODE
+  const platform = windows ? 'win' : process.platform
+  const local = join(modules, `node-${platform}-${process.arch}`, 'bin', windows ? 'node.exe' : 'node')
+  if (existsSync(local)) return local
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major > 22 || (major === 22 && minor >= 18)) return process.execPath
+  return stop(
+    `Node 22.18 or newer is needed, and npm has none for ${platform}-${process.arch}; this is ${process.version}`,
+  )
+}
+
+/** A Chromium for the browser tests: the one named, else one that is found, else Debian's package where we may install it. */
+function chromium() {
+  const named = process.env.HOLDFAST_CHROMIUM || process.env.CHROMIUM
+  if (named) return named
+  const found = findChromium()
+  if (found) return found
+  if (process.getuid?.() === 0 && findOnPath('apt-get')) {
+    say("installing Debian's Chromium for the browser tests, about a minute")
+    const apt = (...args) => {
+      const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+      return spawnSync('apt-get', ['-q', ...args], { stdio: ['ignore', 2, 2], env }).status === 0
+    }
+    const add = () => apt('install', '-y', '--no-install-recommends', 'chromium')
+    if (add() || (apt('update') && add())) return findChromium()
+  }
+  console.log(
+    '\n!!! NO CHROMIUM: THE BROWSER TESTS ARE SKIPPED. Install Chromium or Chrome, or set CHROMIUM=/path/to/it. !!!',
+  )
+  return undefined
+}
+
+function findChromium() {
+  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome']
+  const mac = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'
+  return names.map(findOnPath).find(Boolean) ?? (existsSync(mac) ? mac : undefined)
+}
+
+function findOnPath(name) {
+  const candidates = pathOutside()
+    .split(delimiter)
+    .map((folder) => join(folder, windows ? `${name}.exe` : name))
+  return candidates.find((file) => {
+    try {
+      accessSync(file, constants.X_OK)
+      return statSync(file).isFile()
+    } catch {
+      return false
+    }
+  })
+}
+
+/** PATH without any node_modules/.bin, which npm puts in front. */
+function pathOutside() {
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((folder) => !folder.includes('node_modules'))
+    .join(delimiter)
+}
+
+/** What our children see: the Node and the tools of the lockfile first. */
+function environment(more) {
+  return { ...process.env, PATH: [join(modules, '.bin'), process.env.PATH].join(delimiter), ...more }
+}
+
+/** Runs a tool of node_modules; true when it succeeded. */
+function bin(name, args, stdout = 'inherit') {
+  const { status, error } = spawnSync(join(modules, '.bin', windows ? `${name}.cmd` : name), args, {
+    stdio: ['ignore', stdout, 'inherit'],
+    env: environment(),
+    shell: windows,
+  })
+  if (error) say(`${name}: ${error.message}`)
+  return status === 0
+}
+
+function run(file, args, env) {
+  return (
+    spawnSync(file, args, { stdio: ['ignore', 'inherit', 'inherit'], env: environment(env) }).status === 0
+  )
+}
+
+function hash(files) {
+  const digest = createHash('sha256')
+  for (const file of files)
+    digest.update(relative(root, file)).update('\0').update(readFileSync(file)).update('\0')
+  return digest.digest('hex')
+}
+
+function filesBelow(folder) {
+  return readdirSync(folder, { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) =>
+      entry.isDirectory() ? filesBelow(join(folder, entry.name)) : [join(folder, entry.name)],
+    )
+}
+
+function read(file) {
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+}
+
+function say(text) {
+  console.error(`holdfast: ${text}`)
+}
+
+function finish(passed) {
+  process.exitCode = passed ? 0 : 1
+}
+
+function stop(text, code = 1) {
+  say(text)
+  process.exit(code)
+}
