@@ -11,7 +11,8 @@ export function withDeadline(engine: Engine, timeout: Millis): Engine {
   const call = <T>(verb: string, run: () => MaybePromise<T>): MaybePromise<T> => {
     try {
       const result = run()
-      return result instanceof Promise ? race(result, verb) : result
+      // Some clients' promises are only like promises.
+      return typeof (result as Promise<T> | undefined)?.then === 'function' ? race(result as Promise<T>, verb) : result
     } catch (cause) {
       throw failure(verb, cause)
     }

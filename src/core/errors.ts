@@ -45,6 +45,8 @@ export class SessionError extends Error {
     if (expected) Error.stackTraceLimit = 0
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     if (expected) Error.stackTraceLimit = limit
+    // What frameworks print of an error without a stack, in the form of Node's own.
+    if (expected) this.stack = `SessionError [${code}]: ${message}`
     this.code = code
     this.location = options.location ?? null
     this.status = this.location === null ? STATUS[code] : 308

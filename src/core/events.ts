@@ -49,11 +49,14 @@ export type Report = (name: EventName, context: RequestContext | null, details?:
 
 /** Wraps a listener, whose failure is its own: it must not decide what becomes of a request. */
 export function reportTo(listener: ((event: SessionEvent) => void) | undefined): Report {
+  const failed = (error: unknown) => console.error('holdfast: the onEvent listener threw', error)
   return (name, context, details = {}) => {
     try {
-      listener?.(describeEvent(name, context, details))
+      // The type says void, which an asynchronous function is taken for, and whose rejection would end the process.
+      const result: unknown = listener?.(describeEvent(name, context, details))
+      if (result instanceof Promise) result.catch(failed)
     } catch (error) {
-      console.error('holdfast: the onEvent listener threw', error)
+      failed(error)
     }
   }
 }

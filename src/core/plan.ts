@@ -6,7 +6,7 @@ import type { EndReason, SessionRecord } from './engine.ts'
 import { expiry, isLive, isSettling, judgeSecret, type Verdict } from './judge.ts'
 import { forgetAt, type Policy, touchEvery } from './policy.ts'
 import type { RequestContext } from './request.ts'
-import { hashSecret, type Token } from './token.ts'
+import { hashSecret, proofOf, type Token } from './token.ts'
 
 /** What `open` found. */
 export interface Opened {
@@ -58,7 +58,9 @@ export function plan(opened: Opened, latest: SessionRecord | null, intent: Inten
   if (!latest || latest.ended) return refuse('ERR_SESSION_ENDED')
   if (latest.era !== token.era || latest.userId !== opened.record!.userId)
     return refuse('ERR_SESSION_CHANGED')
-  const seenAt = Math.max(latest.seenAt, context.now)
+  // What a page does by itself is no use of the session, be it that something is written.
+  const idling = intent.passive && !intent.reauthenticate
+  const seenAt = idling ? latest.seenAt : Math.max(latest.seenAt, context.now)
   if (expiry({ ...latest, seenAt }, at, policy)) return refuse('ERR_SESSION_ENDED')
 
   const data = intent.replay ? intent.replay(latest.data) : latest.data
@@ -176,7 +178,7 @@ function turnSecret(
   policy: Policy,
 ): { kind: 'adopt' | 'settle'; changes: Partial<SessionRecord> } | null {
   const kind = judgeSecret(record, token, at, policy)
-  const current = hashSecret(token.secret)
+  const current = proofOf(token)
   if (kind === 'offer') {
     return { kind: 'adopt', changes: { secrets: { current, parent: record.secrets.current }, renewedAt: at } }
   }

@@ -254,7 +254,8 @@ export class Session<Data extends object = Record<string, unknown>> {
     }
     const { methods = ['pwd'], remember = false, revokeOthers = false } = options
     // What was written as another user stays his.
-    if (!carried(state.opened, userId)) state.pending.changes = []
+    const owner = this.userId
+    if (owner !== null && owner !== userId) state.pending.changes = []
     state.pending.login = { id: drawId(), secret: drawSecret(), userId, methods, remember, revokeOthers }
     state.pending.reauthenticate = null
     state.data = null
@@ -337,6 +338,8 @@ export class Session<Data extends object = Record<string, unknown>> {
    */
   verifyCsrf(value: string | null | undefined): void {
     const state = this.#state
+    // A bearer token is attached by nobody but its owner: there is nothing to verify.
+    if (!state.policy.transport.ambient) return
     const subject = this.#csrfSubject(false)
     if (typeof value === 'string' && subject !== null && isCsrfToken(state.policy.keys, subject, value)) {
       state.csrfVerified = true
@@ -439,9 +442,9 @@ export class Session<Data extends object = Record<string, unknown>> {
   /** @param draw - whether to draw a pre-session for a visitor who has none */
   #csrfSubject(draw: boolean): string | null {
     const state = this.#state
+    if (!state.policy.visitorTransport) return null
     const { id, userId, authenticatedAt } = this
     if (userId !== null) return sessionSubject(id!, authenticatedAt!)
-    if (!state.policy.visitorTransport) return null
     state.visitor ??= readVisitor(state)
     if (!state.visitor && draw) {
       if (state.closed) throw committed()

@@ -49,6 +49,18 @@ export function hashSecret(secret: string): string {
   return sha256(sha256(secret))
 }
 
+const proofs = new WeakMap<Token, string>()
+
+/** `hashSecret` of a token's secret: asked for by every rule that a request meets, and worked out once. */
+export function proofOf(token: Token): string {
+  let proof = proofs.get(token)
+  if (proof === undefined) {
+    proof = hashSecret(token.secret)
+    proofs.set(token, proof)
+  }
+  return proof
+}
+
 /** Hashes a token's `parent` into the form in which a record keeps secrets. */
 export function hashParent(parent: string): string {
   return sha256(parent)

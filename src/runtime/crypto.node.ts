@@ -27,10 +27,21 @@ export function macKey(bytes: Uint8Array): MacKey {
   return { inner, outer }
 }
 
+const message = Buffer.alloc(1024)
+
 /** HMAC-SHA-256 of UTF-8 text (RFC 2104). @returns 32 bytes */
 export function hmac(key: MacKey, text: string): Uint8Array {
-  const digest = hash('sha256', Buffer.concat([key.inner, Buffer.from(text)]), 'buffer')
-  return hash('sha256', Buffer.concat([key.outer, digest]), 'buffer')
+  return hashAfter(key.outer, hashAfter(key.inner, text))
+}
+
+/** Hashes a block and what follows, put together where it costs no allocation. */
+function hashAfter(block: Uint8Array, rest: string | Uint8Array): Uint8Array {
+  const length = BLOCK + (typeof rest === 'string' ? Buffer.byteLength(rest) : rest.length)
+  const buffer = length <= message.length ? message : Buffer.alloc(length)
+  buffer.set(block)
+  if (typeof rest === 'string') buffer.write(rest, BLOCK)
+  else buffer.set(rest, BLOCK)
+  return hash('sha256', buffer.subarray(0, length), 'buffer')
 }
 
 /** Random bytes of the system's generator, drawn through a pool; none is handed out twice or kept. */
