@@ -27,7 +27,8 @@ const MAX_DEPTH = 64
 export function parseData(text: string, schema: SessionSchema<object> | null): DataMap {
   if (text === EMPTY && !schema) return new Map()
   const value = JSON.parse(text) as object
-  return new Map(Object.entries(schema ? validate(schema, value) : value))
+  // A schema's own defaults are its own: what is handed out is frozen, and must be a copy.
+  return new Map(Object.entries(schema ? toJson(validate(schema, value), '') : value))
 }
 
 /** @throws {SessionError} `ERR_SESSION_DATA`, `ERR_SESSION_DATA_TOO_LARGE` */
@@ -75,9 +76,10 @@ export function freeze<T>(value: T): DeepReadonly<T> {
 export function toJson<T>(value: T, path: string, depth = 0): T {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
   if (typeof value === 'number' && Number.isFinite(value)) return value
-  if (depth > MAX_DEPTH) throw notJson(path, `is nested deeper than ${MAX_DEPTH} levels, or in a circle`)
+  if (depth >= MAX_DEPTH) throw notJson(path, `is nested deeper than ${MAX_DEPTH} levels, or in a circle`)
+  // Not `map`, which skips holes, whom JSON would turn into null.
   if (Array.isArray(value))
-    return value.map((item, index) => toJson(item, `${path}[${index}]`, depth + 1)) as T
+    return Array.from(value, (item, index) => toJson(item, `${path}[${index}]`, depth + 1)) as T
   if (typeof value === 'object') {
     const prototype = Object.getPrototypeOf(value)
     if (prototype === Object.prototype || prototype === null) {

@@ -12,7 +12,9 @@ export function withDeadline(engine: Engine, timeout: Millis): Engine {
     try {
       const result = run()
       // Some clients' promises are only like promises.
-      return typeof (result as Promise<T> | undefined)?.then === 'function' ? race(result as Promise<T>, verb) : result
+      return typeof (result as Promise<T> | undefined)?.then === 'function'
+        ? race(result as Promise<T>, verb)
+        : result
     } catch (cause) {
       throw failure(verb, cause)
     }

@@ -1,4 +1,4 @@
-import { SessionError } from './errors.ts'
+import { SessionError, shown } from './errors.ts'
 
 /** Milliseconds since the epoch, or a number of milliseconds. */
 export type Millis = number
@@ -23,7 +23,7 @@ export function parseDuration(value: unknown, option: string): Millis {
   if (millis <= 0 || !Number.isSafeInteger(millis)) {
     throw new SessionError(
       'ERR_OPTION',
-      `${option}: expected a duration with its unit, such as '90s', '30m', '12h' or '14d', but got ${JSON.stringify(value)}`,
+      `${option}: expected a duration with its unit, such as '90s', '30m', '12h' or '14d', but got ${shown(value)}`,
     )
   }
   return millis

@@ -52,3 +52,11 @@ export class SessionError extends Error {
     this.status = this.location === null ? STATUS[code] : 308
   }
 }
+
+/** Writes a wrong value for a message, whatever it is: JSON can't write them all. */
+export function shown(value: unknown): string {
+  if (value === null || ['string', 'number', 'boolean', 'undefined'].includes(typeof value)) {
+    return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value)
+  }
+  return `something of the type ${typeof value}`
+}

@@ -57,10 +57,7 @@ export function guard(context: RequestContext, policy: Policy): Admission {
   return admit(policy.csrf.verifiedByHandler.has(context.path) ? 'by-handler' : 'required', proven)
 }
 
-/**
- * Whether what is sent back may hold a cookie: TLS, or loopback, which browsers treat as secure, too. A forwarding
- * header, or a page from elsewhere, means that loopback is only the last leg.
- */
+/** Whether what is sent back may hold a cookie: TLS, or loopback, which browsers treat as secure, too. */
 export function isSecure(context: RequestContext, policy: Policy): boolean {
   if (context.origin.startsWith('https://') || policy.insecureHttp) return true
   return (
@@ -68,11 +65,20 @@ export function isSecure(context: RequestContext, policy: Policy): boolean {
     /^(?:127(?:\.\d{1,3}){3}|::1|::ffff:127(?:\.\d{1,3}){3})$/.test(context.ip) &&
     isLoopbackOrigin(context.origin) &&
     FORWARDING.every((name) => context.header(name) === null) &&
-    ['origin', 'referer'].every((name) => {
-      const value = context.header(name)
-      return value === null || isLoopbackOrigin(value)
-    })
+    !comesThroughHiddenProxy(context)
   )
+}
+
+/**
+ * Whether loopback is only the last leg: a proxy that shows itself by no header, and rewrites Host. Its own pages then
+ * name another origin than ours, while the browser says that they are of the same one, or says nothing. A page that the
+ * browser says is another site's may be anywhere: a link to a developer's machine, or a forgery, for others to judge.
+ */
+function comesThroughHiddenProxy(context: RequestContext): boolean {
+  const site = context.header('sec-fetch-site')
+  const isElsewhere = (url: string | null) => url !== null && !isLoopbackOrigin(url)
+  if (site === 'cross-site' || site === 'same-site') return false
+  return isElsewhere(context.header('referer')) || (site !== null && isElsewhere(context.header('origin')))
 }
 
 function isLoopbackOrigin(url: string): boolean {

@@ -1,7 +1,7 @@
 import type { Binding, OnMismatch } from './binding.ts'
 import { type Duration, formatDuration, type Millis, parseDuration } from './duration.ts'
 import type { Engine, SessionRecord } from './engine.ts'
-import { SessionError } from './errors.ts'
+import { SessionError, shown } from './errors.ts'
 import type { SessionEvent } from './events.ts'
 import { generateKey, KeyRing, parseKeys } from './keys.ts'
 import { parseSchema, type SessionSchema } from './schema.ts'
@@ -159,10 +159,14 @@ export function createPolicy(options: SessionsOptions<never>): Policy {
   known(options, OPTIONS, '')
   const { engine, preset, insecureHttp = false } = options
   check(typeof engine?.replace === 'function', 'engine: expected an engine such as memory() or sqlite(file)')
-  check(preset === undefined || preset in PRESETS, "preset: expected 'aal1', 'aal2' or 'aal3'")
+  check(
+    preset === undefined || ['aal1', 'aal2', 'aal3'].includes(preset),
+    "preset: expected 'aal1', 'aal2' or 'aal3'",
+  )
   const warnings: string[] = []
 
   const strictest = preset ? PRESETS[preset] : null
+  known(options.remembered, new Set(['idle', 'absolute']), 'remembered.')
   const limits = readLimits('', options, { idle: 30 * MINUTE, absolute: 12 * HOUR }, strictest)
   const remembered = readLimits(
     'remembered.',
@@ -170,7 +174,6 @@ export function createPolicy(options: SessionsOptions<never>): Policy {
     { idle: 14 * DAY, absolute: 30 * DAY },
     strictest,
   )
-  known(options.remembered, new Set(['idle', 'absolute']), 'remembered.')
 
   const renewal = read(options.renewal, 'renewal', 15 * MINUTE)
   const grace = read(options.grace, 'grace', MINUTE)
@@ -184,11 +187,20 @@ export function createPolicy(options: SessionsOptions<never>): Policy {
 
   check(!(options.transport && options.cookie), 'transport: give either transport or cookie, not both')
   check(
-    options.transport === undefined || typeof options.transport.read === 'function',
+    options.transport === undefined || typeof options.transport?.read === 'function',
     'transport: expected bearer(), or cookie({ ... })',
   )
   known(options.cookie, new Set(['name', 'domain', 'path', 'sameSite', 'partitioned']), 'cookie.')
   const transport = options.transport ?? cookie({ ...options.cookie, insecureHttp })
+  const visitorTransport = transport.ambient ? cookie({ name: 'visitor', insecureHttp }) : null
+  check(
+    transport.name !== visitorTransport?.name,
+    "cookie.name: 'visitor' is the name of the visitors' own cookie",
+  )
+  check(
+    options.onEvent === undefined || typeof options.onEvent === 'function',
+    'onEvent: expected a function, such as (event) => console.log(event)',
+  )
   if (options.cookie?.domain !== undefined) {
     warnings.push(
       `cookie.domain costs the __Host- prefix: every host below ${options.cookie.domain} can read and overwrite the ` +
@@ -217,7 +229,7 @@ export function createPolicy(options: SessionsOptions<never>): Policy {
     late,
     remembrance: read(options.remembrance, 'remembrance', DAY),
     transport,
-    visitorTransport: transport.ambient ? cookie({ name: 'visitor', insecureHttp }) : null,
+    visitorTransport,
     csrf: readCsrf(options.csrf, preset),
     bindings: readBindings(options.bindings ?? []),
     onReplay: oneOf(options.onReplay ?? 'revoke', ['revoke', 'report'], 'onReplay'),
@@ -225,7 +237,7 @@ export function createPolicy(options: SessionsOptions<never>): Policy {
     maxDataBytes: positive(options.maxDataBytes ?? 65_536, 'maxDataBytes'),
     schema: options.schema === undefined ? null : parseSchema(options.schema),
     proxy: strings(options.proxy, 'proxy'),
-    httpsPort: positive(options.httpsPort ?? 443, 'httpsPort'),
+    httpsPort: readPort(options.httpsPort ?? 443),
     hsts: readHsts(options.hsts),
     insecureHttp: boolean(insecureHttp, 'insecureHttp'),
     engineTimeout: read(options.engineTimeout, 'engineTimeout', 2_000),
@@ -299,6 +311,7 @@ function readCsrf(given: CsrfOptions = {}, preset: Preset | undefined): Policy['
   for (const origin of trustedOrigins) {
     check(
       /^https?:\/\/(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d+)?$/.test(origin) &&
+        URL.canParse(origin) &&
         new URL(origin).origin === origin,
       `csrf.trustedOrigins: '${origin}' is no origin; write scheme://host or scheme://host:port, in lower case, without a path`,
     )
@@ -343,10 +356,15 @@ function read(value: unknown, option: string, usual: Millis): Millis {
   return value === undefined ? usual : parseDuration(value, option)
 }
 
+function readPort(value: number): number {
+  check(positive(value, 'httpsPort') <= 65_535, 'httpsPort: expected a port, 1 to 65535')
+  return value
+}
+
 function positive(value: number, option: string): number {
   check(
     Number.isSafeInteger(value) && value > 0,
-    `${option}: expected a whole number above 0, but got ${JSON.stringify(value)}`,
+    `${option}: expected a whole number above 0, but got ${shown(value)}`,
   )
   return value
 }
@@ -371,6 +389,10 @@ function strings(value: readonly string[] | undefined, option: string): readonly
 }
 
 function known(given: object | undefined, names: ReadonlySet<string>, prefix: string): void {
+  check(
+    given === undefined || (typeof given === 'object' && given !== null && !Array.isArray(given)),
+    `${prefix.slice(0, -1)}: expected an object with any of ${[...names].join(', ')}`,
+  )
   for (const name of Object.keys(given ?? {})) {
     check(names.has(name), `${prefix}${name}: there is no such option; known are ${[...names].join(', ')}`)
   }

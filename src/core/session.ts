@@ -243,8 +243,11 @@ export class Session<Data extends object = Record<string, unknown>> {
   authenticate(userId: string, options: AuthenticateOptions = {}): void {
     const state = this.#state
     this.#changeable()
-    if (typeof userId !== 'string' || userId === '')
-      throw new TypeError('authenticate: userId must be a string, not empty')
+    // Stores cut at NUL, and turn lone surrogates into one and the same character: two users would share a ledger.
+    if (typeof userId !== 'string' || userId === '' || userId.includes('\0') || !userId.isWellFormed())
+      throw new TypeError(
+        'authenticate: userId must be a string of well-formed Unicode, not empty, without NUL',
+      )
     // SameSite=Lax strips our cookie from a forged login, so that "carries our cookie" would miss it.
     if (!isSafe(state.context) && !state.admission.originProven && !state.csrfVerified) {
       throw new SessionError(

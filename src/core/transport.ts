@@ -70,10 +70,20 @@ export function cookie(options: CookieOptions & { readonly insecureHttp?: boolea
       "cookie: sameSite 'none' and partitioned need HTTPS; drop insecureHttp",
     )
   }
-  if (options.name !== undefined && /^__/.test(options.name)) {
-    throw new SessionError('ERR_OPTION', `cookie.name: give it without a prefix, which is added by itself`)
+  if (
+    options.name !== undefined &&
+    (typeof options.name !== 'string' || !/^(?!__)[\w!#$%&'*.^`|~+-]+$/.test(options.name))
+  ) {
+    throw new SessionError('ERR_OPTION', "cookie.name: expected a name such as 'session', without a prefix")
   }
-  if (!path.startsWith('/')) throw new SessionError('ERR_OPTION', "cookie.path: must start with '/'")
+  if (domain !== undefined && (typeof domain !== 'string' || domain === '')) {
+    throw new SessionError('ERR_OPTION', "cookie.domain: expected a domain such as 'example.com'")
+  }
+  if (typeof partitioned !== 'boolean') {
+    throw new SessionError('ERR_OPTION', 'cookie.partitioned: expected true or false')
+  }
+  if (typeof path !== 'string' || !path.startsWith('/'))
+    throw new SessionError('ERR_OPTION', "cookie.path: must start with '/'")
   try {
     stringifySetCookie({ name, value: '', ...attributes })
   } catch (cause) {

@@ -1,0 +1,161 @@
+/** The tables of the SQLite engine: their schema, its statements, and how values become rows. @module */
+
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { SessionRecord, UserLedger } from '../core/engine.ts'
+import { SessionError } from '../core/errors.ts'
+
+/** Entry `n` brings the tables from version `n` to `n + 1`. Entries that were published are never changed. */
+const MIGRATIONS = [
+  `CREATE TABLE holdfast_sessions (
+     id TEXT NOT NULL PRIMARY KEY,
+     version INTEGER NOT NULL,
+     user_id TEXT,
+     seen_at INTEGER NOT NULL,
+     expires_at INTEGER NOT NULL,
+     record TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX holdfast_sessions_expires_at ON holdfast_sessions (expires_at);
+   CREATE TABLE holdfast_users (
+     user_id TEXT NOT NULL PRIMARY KEY,
+     version INTEGER NOT NULL,
+     expires_at INTEGER NOT NULL,
+     ledger TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX holdfast_users_expires_at ON holdfast_users (expires_at);`,
+]
+
+const COLUMNS = 'id, version, user_id, seen_at, expires_at, record'
+
+const VERBS = {
+  load: `SELECT ${COLUMNS} FROM holdfast_sessions WHERE id = ?`,
+  create: `INSERT INTO holdfast_sessions (version, user_id, seen_at, expires_at, record, id)
+    VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+  replace: `UPDATE holdfast_sessions SET version = ?, user_id = ?, seen_at = ?, expires_at = ?, record = ?
+    WHERE id = ? AND version = ?`,
+  touch: `UPDATE holdfast_sessions SET seen_at = max(seen_at, ?), expires_at = max(expires_at, ?)
+    WHERE id = ? AND version = ?`,
+  loadUser: 'SELECT user_id, version, expires_at, ledger FROM holdfast_users WHERE user_id = ?',
+  createUser: `INSERT INTO holdfast_users (version, expires_at, ledger, user_id)
+    VALUES (?, ?, ?, ?) ON CONFLICT (user_id) DO NOTHING`,
+  replaceUser: `UPDATE holdfast_users SET version = ?, expires_at = ?, ledger = ?
+    WHERE user_id = ? AND version = ?`,
+  scan: `SELECT ${COLUMNS} FROM holdfast_sessions WHERE id > ? ORDER BY id LIMIT ?`,
+  sweep: `DELETE FROM holdfast_sessions WHERE rowid IN
+    (SELECT rowid FROM holdfast_sessions WHERE expires_at <= ? LIMIT ?)`,
+  sweepUsers: `DELETE FROM holdfast_users WHERE rowid IN
+    (SELECT rowid FROM holdfast_users WHERE expires_at <= ? LIMIT ?)`,
+} as const
+
+export type Statements = Record<keyof typeof VERBS, StatementSync>
+
+export interface SessionRow {
+  readonly id: string
+  readonly version: number
+  readonly user_id: string | null
+  readonly seen_at: number
+  readonly expires_at: number
+  readonly record: string
+}
+
+export interface UserRow {
+  readonly version: number
+  readonly expires_at: number
+  readonly ledger: string
+}
+
+/** Reads the tables' version without a lock, and takes one only when there is something to make. */
+export function migrate(database: DatabaseSync): void {
+  if (schemaVersion(database) === MIGRATIONS.length) return
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    for (const step of MIGRATIONS.slice(schemaVersion(database))) database.exec(step)
+    database.exec(`
+      CREATE TABLE IF NOT EXISTS holdfast_schema (version INTEGER NOT NULL) STRICT;
+      DELETE FROM holdfast_schema;
+      INSERT INTO holdfast_schema VALUES (${MIGRATIONS.length});
+      COMMIT`)
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function schemaVersion(database: DatabaseSync): number {
+  const table = database.prepare(
+    "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'holdfast_schema'",
+  )
+  if (table.get() === undefined) return 0
+  const row = configure(database.prepare('SELECT version FROM holdfast_schema')).get() as { version: number }
+  if (row.version <= MIGRATIONS.length) return row.version
+  throw new Error(
+    `its tables are of version ${row.version}, and this package knows ${MIGRATIONS.length}; update holdfast`,
+  )
+}
+
+export function prepareAll(database: DatabaseSync): Statements {
+  const prepared = Object.entries(VERBS).map(([verb, sql]) => [verb, configure(database.prepare(sql))])
+  return Object.fromEntries(prepared) as Statements
+}
+
+/** Undoes what a foreign connection may have as its default. */
+function configure(statement: StatementSync): StatementSync {
+  statement.setReadBigInts(false)
+  statement.setReturnArrays(false)
+  return statement
+}
+
+/** @returns the first column of a pragma's answer */
+export function pragma(database: DatabaseSync, text: string): unknown {
+  return Object.values(configure(database.prepare(`PRAGMA ${text}`)).get() ?? {})[0]
+}
+
+export function fromRecord(record: SessionRecord) {
+  const { id, version, userId, seenAt, expiresAt, ...rest } = record
+  const user = userId === null ? null : toColumn(userId)
+  return [version, user, seenAt, expiresAt, JSON.stringify(rest), toColumn(id)] as const
+}
+
+export function toRecord(row: SessionRow): SessionRecord {
+  return {
+    ...parse<Omit<SessionRecord, 'id' | 'version' | 'userId' | 'seenAt' | 'expiresAt'>>(row.record),
+    id: fromColumn(row.id),
+    version: row.version,
+    userId: row.user_id === null ? null : fromColumn(row.user_id),
+    seenAt: row.seen_at,
+    expiresAt: row.expires_at,
+  }
+}
+
+export function fromLedger(ledger: UserLedger) {
+  const { userId, version, expiresAt, ...rest } = ledger
+  return [version, expiresAt, JSON.stringify(rest), toColumn(userId)] as const
+}
+
+export function toLedger(userId: string, row: UserRow): UserLedger {
+  const rest = parse<Omit<UserLedger, 'userId' | 'version' | 'expiresAt'>>(row.ledger)
+  return { ...rest, userId, version: row.version, expiresAt: row.expires_at }
+}
+
+/** The parser's own message would quote the record. */
+function parse<T>(text: string): T {
+  try {
+    return JSON.parse(text) as T
+  } catch {
+    throw new SessionError('ERR_ENGINE', 'sqlite: a stored record is not valid JSON')
+  }
+}
+
+/** A leading quote, a NUL, a lone surrogate. */
+const ODD = /^"|\0|\p{Surrogate}/u
+
+/**
+ * Writes most texts as they are, and as JSON strings those that would come back changed: `node:sqlite` before 24 reads
+ * text up to its first NUL, and lone surrogates all become U+FFFD, so that two users would share one row.
+ */
+export function toColumn(text: string): string {
+  return ODD.test(text) ? JSON.stringify(text) : text
+}
+
+function fromColumn(text: string): string {
+  return text.startsWith('"') ? (JSON.parse(text) as string) : text
+}

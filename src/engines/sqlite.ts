@@ -1,0 +1,257 @@
+/**
+ * Sessions in one SQLite file, for one machine: they outlive the process, and several processes may share the file.
+ * No dependency: `node:sqlite` is built in.
+ *
+ * What a power cut does: with `synchronous: 'normal'` a commit survives the end of the process, however violent, but a
+ * power cut or a crash of the system may take back the last commits before it, never half of one, and never the
+ * file's integrity. A logout could be undone in this way. `'full'` closes that, for one fsync at each write.
+ * @see https://www.sqlite.org/pragma.html#pragma_synchronous
+ * @module
+ */
+
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Engine, MaybePromise } from '../core/engine.ts'
+import { SessionError } from '../core/errors.ts'
+import {
+  fromLedger,
+  fromRecord,
+  migrate,
+  pragma,
+  prepareAll,
+  type SessionRow,
+  type Statements,
+  toColumn,
+  toLedger,
+  toRecord,
+  type UserRow,
+} from './sqlite-tables.ts'
+
+export interface SqliteOptions {
+  /**
+   * For a path only; your own connection keeps its setting. `'normal'`: commits survive the process, the last ones
+   * perhaps not a power cut. `'full'`: they survive that too, for one fsync at each write.
+   * @defaultValue 'normal'
+   */
+  readonly synchronous?: 'normal' | 'full'
+}
+
+/** How long a verb waits for a database that others keep locked, before it fails. */
+const PATIENCE = 2_000
+
+/** SQLITE_BUSY and SQLITE_LOCKED, and their extended codes, whose low byte is theirs. */
+const BUSY = 5
+const LOCKED = 6
+
+/**
+ * Keeps sessions in SQLite. Each verb is one statement, answered at once; while another process holds the lock it
+ * becomes a promise and tries again for up to two seconds, and the event loop stays free.
+ *
+ * @param source - a path, whose file is created for its owner alone (mode 0600), in WAL mode; or `':memory:'`, for this
+ *   process alone; or your own open connection, which stays yours: `close` leaves it open. Of its pragmas only
+ *   `busy_timeout` is set, to 0, because SQLite waits for a lock by blocking the process. WAL mode is up to you, and
+ *   `synchronous`, with what it means for durability. While a transaction of yours is open, verbs wait for its end.
+ * @throws {SessionError} `ERR_OPTION` when the file can't be used, or belongs to a newer version of this package; from
+ *   the verbs `ERR_ENGINE`
+ */
+export function sqlite(source: string | DatabaseSync, options: SqliteOptions = {}): Engine {
+  const durability = check(source, options)
+  const ours = typeof source === 'string'
+  const database = ours ? openFile(source) : source
+  let statements: Statements | undefined
+  let closed = false
+  try {
+    attempt(() => undefined)
+  } catch (error) {
+    // Somebody holds the lock just now: the first verb prepares what is missing, and can wait.
+    if (!isBusy(error)) {
+      if (ours) database.close()
+      throw refusal(ours ? source : 'the given connection', error)
+    }
+  }
+
+  function attempt<T>(verb: (prepared: Statements) => T): T {
+    if (closed) throw new SessionError('ERR_ENGINE', 'sqlite: the engine is closed')
+    // Inside a foreign transaction our write would be lost with its rollback.
+    if (!ours && database.isTransaction)
+      throw Object.assign(new Error('a transaction is open'), { errcode: BUSY })
+    statements ??= prepare(database, ours ? durability : null)
+    return verb(statements)
+  }
+
+  function run<T>(verb: (prepared: Statements) => T): MaybePromise<T> {
+    try {
+      return attempt(verb)
+    } catch (error) {
+      if (!isBusy(error)) throw failure(error)
+      return persist(verb)
+    }
+  }
+
+  async function persist<T>(verb: (prepared: Statements) => T): Promise<T> {
+    const deadline = performance.now() + PATIENCE
+    for (let longest = 2; ; longest = Math.min(2 * longest, 32)) {
+      await sleep(1 + Math.random() * longest)
+      try {
+        return attempt(verb)
+      } catch (error) {
+        if (!isBusy(error) || performance.now() > deadline) throw failure(error)
+      }
+    }
+  }
+
+  return {
+    name: 'sqlite',
+    shared: database.location() !== null,
+
+    load: (id) =>
+      run(({ load }) => {
+        const row = load.get(toColumn(id))
+        return row && toRecord(row as unknown as SessionRow)
+      }),
+
+    create: (record) => run(({ create }) => create.run(...fromRecord(record)).changes === 1),
+
+    replace: (next, version) => run(({ replace }) => replace.run(...fromRecord(next), version).changes === 1),
+
+    touch: (id, version, seenAt, expiresAt) =>
+      run(({ touch }) => void touch.run(seenAt, expiresAt, toColumn(id), version)),
+
+    loadUser: (userId) =>
+      run(({ loadUser }) => {
+        const row = loadUser.get(toColumn(userId))
+        return row && toLedger(userId, row as unknown as UserRow)
+      }),
+
+    replaceUser: (next, version) =>
+      run(({ createUser, replaceUser }) => {
+        const row = fromLedger(next)
+        const { changes } = version === 0 ? createUser.run(...row) : replaceUser.run(...row, version)
+        return changes === 1
+      }),
+
+    scan: ({ cursor = '', limit }) =>
+      run(({ scan }) => {
+        const rows = scan.all(cursor, limit) as unknown as SessionRow[]
+        const next = rows.length < limit ? undefined : rows.at(-1)?.id
+        return { records: rows.map(toRecord), ...(next === undefined ? {} : { next }) }
+      }),
+
+    sweep(now, limit) {
+      // Counted outside the verb, which runs again from its start when the second statement finds the database busy.
+      let swept = 0
+      return run(({ sweep, sweepUsers }) => {
+        swept += Number(sweep.run(now, limit - swept).changes)
+        swept += Number(sweepUsers.run(now, limit - swept).changes)
+        return swept
+      })
+    },
+
+    close() {
+      if (closed) return
+      closed = true
+      if (ours) database.close()
+    },
+  }
+}
+
+function check(source: unknown, options: SqliteOptions): 'normal' | 'full' {
+  for (const name of Object.keys(options)) {
+    if (name !== 'synchronous') throw new SessionError('ERR_OPTION', `sqlite: there is no option ${name}`)
+  }
+  const { synchronous } = options
+  if (synchronous !== undefined && synchronous !== 'normal' && synchronous !== 'full') {
+    throw new SessionError(
+      'ERR_OPTION',
+      `sqlite: synchronous: expected 'normal' or 'full', but got ${String(synchronous)}`,
+    )
+  }
+  if (source instanceof DatabaseSync) {
+    if (synchronous === undefined) return 'normal'
+    throw new SessionError(
+      'ERR_OPTION',
+      'sqlite: synchronous: set it on your own connection, by PRAGMA synchronous',
+    )
+  }
+  if (typeof source !== 'string' || source === '' || source.startsWith('file:')) {
+    throw new SessionError(
+      'ERR_OPTION',
+      `sqlite: expected the path of a file, ':memory:' or a DatabaseSync of node:sqlite`,
+    )
+  }
+  return synchronous ?? 'normal'
+}
+
+function openFile(path: string): DatabaseSync {
+  if (path === ':memory:') return new DatabaseSync(path)
+  const file = resolve(path)
+  try {
+    createPrivately(file)
+    if (!statSync(file).isFile()) throw new Error('it is not a file')
+    // SQLite would open what it may not write read-only, and fail at the first login instead of now.
+    accessSync(file, constants.R_OK | constants.W_OK)
+    return new DatabaseSync(file)
+  } catch (error) {
+    throw refusal(path, error)
+  }
+}
+
+/**
+ * Creates the file before SQLite does, which would let everybody read it. Only a file that isn't there: closing one
+ * that a connection of this process has open would drop that connection's locks.
+ * @see https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
+ */
+function createPrivately(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
+/** @param durability - null for a connection that isn't ours */
+function prepare(database: DatabaseSync, durability: 'normal' | 'full' | null): Statements {
+  database.exec('PRAGMA busy_timeout = 0')
+  if (durability !== null && database.location() !== null) {
+    const mode = pragma(database, 'journal_mode = WAL')
+    if (mode !== 'wal') throw new Error(`its file system allows no WAL mode (journal_mode stays ${mode})`)
+    database.exec(`PRAGMA synchronous = ${durability}`)
+  }
+  warnOfOldSqlite(database)
+  migrate(database)
+  return prepareAll(database)
+}
+
+let warned = false
+
+/** @see https://www.sqlite.org/wal.html#walresetbug */
+function warnOfOldSqlite(database: DatabaseSync): void {
+  if (warned || pragma(database, 'journal_mode') !== 'wal') return
+  const { version } = database.prepare('SELECT sqlite_version() AS version').get() as { version: string }
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number)
+  if (major * 1e6 + minor * 1e3 + patch >= 3_051_003) return
+  warned = true
+  console.warn(
+    `holdfast/sqlite: the bundled SQLite ${version} has a bug that can, rarely, corrupt a WAL database which several ` +
+      'connections write to; it is mended in 3.51.3. Update Node.',
+  )
+}
+
+function isBusy(error: unknown): boolean {
+  const code = Number((error as { errcode?: unknown } | null)?.errcode) & 0xff
+  return code === BUSY || code === LOCKED
+}
+
+function failure(error: unknown): SessionError {
+  if (error instanceof SessionError) return error
+  const reason = isBusy(error) ? `still locked by others after ${PATIENCE} ms` : (error as Error).message
+  return new SessionError('ERR_ENGINE', `sqlite: ${reason}`, { cause: error })
+}
+
+function refusal(source: string, error: unknown): SessionError {
+  return new SessionError('ERR_OPTION', `sqlite: can't use ${source}: ${(error as Error).message}`, {
+    cause: error,
+  })
+}
