@@ -25,7 +25,7 @@ const [task = 'help', ...rest] = process.argv.slice(2)
 const parents = lineage()
 const attwFormat = ['--format', 'table-flipped', '--no-emoji', '--no-summary', '--no-color']
 const testing = ['--conditions=holdfast-source', '--test', '--test-reporter=spec']
-const tasks = { start, test, quick, check, build, format }
+const tasks = { start, test, quick, check, build, format, mutants }
 
 process.chdir(root)
 if (Object.hasOwn(tasks, task)) await tasks[task](rest)
@@ -117,6 +117,12 @@ function check() {
 function format() {
   install()
   finish(bin('biome', ['check', '--write', '.']))
+}
+
+/** Breaks each rule by hand, one at a time, and expects a test to fail. Arguments pick mutants by a part of their names. */
+function mutants(args) {
+  install()
+  finish(run(node('tests'), ['tools/mutants.mjs', ...args]))
 }
 
 /**

@@ -10,7 +10,7 @@ import { isLive, isOutdated } from './judge.ts'
 import { carried, type Intent, newRecord, plan, planToken, tombstone } from './plan.ts'
 import { deadlines, type Policy } from './policy.ts'
 import { Queue } from './queue.ts'
-import { type Records, retryUntil } from './records.ts'
+import { Patience, type Records } from './records.ts'
 import { NO_TOKEN, nothingPending, type Pending, type SessionState } from './session.ts'
 import { drawId, drawSecret, formatOffer, formatToken, type Token } from './token.ts'
 
@@ -39,8 +39,18 @@ export class Committer {
 
   /** Performs what is pending: one write, or none; for a login three, for a logout two. */
   async perform(state: SessionState): Promise<void> {
-    const { pending, opened } = state
-    state.pending = nothingPending()
+    const { pending, closed } = state
+    // In sight until it is done, for what the handler still reads; an early commit lets more be asked for meanwhile.
+    if (!closed) state.pending = nothingPending()
+    try {
+      await this.#perform(state, pending)
+    } finally {
+      if (closed) state.pending = nothingPending()
+    }
+  }
+
+  async #perform(state: SessionState, pending: Pending): Promise<void> {
+    const { opened } = state
     if (state.refusal) return
     if (state.admission.token === 'by-handler' && !state.csrfVerified && asksForAnything(pending)) {
       const message = 'Nothing was committed, for the handler of this path did not call session.verifyCsrf().'
@@ -82,9 +92,11 @@ export class Committer {
     }
     if (!intent.replay && !reauthenticate) {
       const step = plan(state.opened, opened, intent, this.#policy)
-      if (step.kind === 'touch')
-        await this.#engine.touch(opened.id, opened.version, step.seenAt, step.expiresAt)
-      if (step.kind === 'touch' || step.kind === 'nothing') return this.#answer(state, intent, opened)
+      const done =
+        step.kind === 'touch'
+          ? await this.#engine.touch(opened.id, opened.version, step.seenAt, step.expiresAt)
+          : step.kind === 'nothing'
+      if (done) return this.#answerRead(state, intent, opened)
     }
     // The one exception to "record first": a ledger that names a deadline too late is harmless, one that forgets a live
     // session is not.
@@ -94,8 +106,11 @@ export class Committer {
     ) {
       throw this.#refused(state, 'ERR_SESSION_ENDED', LOST.ERR_SESSION_ENDED)
     }
+    const patience = new Patience(this.#policy.engineTimeout)
     await this.#queue.run(opened.id, async (left) => {
-      const record = await this.#swap(state, intent, left ?? opened)
+      // Waiting for one's turn counts: of many requests that meet a store that hangs, each ends in time.
+      patience.check()
+      const record = await this.#swap(state, intent, left ?? opened, patience)
       if (record) this.#answer(state, intent, record)
       return record
     })
@@ -106,24 +121,26 @@ export class Committer {
    *
    * @returns the record as it is then; null when the session has gone, and nothing was to be written
    */
-  async #swap(state: SessionState, intent: Intent, known: SessionRecord): Promise<SessionRecord | null> {
-    const retry = retryUntil(this.#policy.engineTimeout)
+  async #swap(
+    state: SessionState,
+    intent: Intent,
+    known: SessionRecord,
+    patience: Patience,
+  ): Promise<SessionRecord | null> {
     for (let latest: SessionRecord | null = known; ; latest = await this.#records.load(known.id, true)) {
       const step = plan(state.opened, latest, intent, this.#policy)
       if (step.kind === 'refuse') throw this.#refused(state, step.code, LOST[step.code])
       if (!latest || latest.ended) return null
       if (step.kind === 'nothing') return latest
       if (step.kind === 'touch') {
-        await this.#engine.touch(latest.id, latest.version, step.seenAt, step.expiresAt)
-        return latest
-      }
-      if (await this.#engine.replace(step.next, latest.version)) {
+        if (await this.#engine.touch(latest.id, latest.version, step.seenAt, step.expiresAt)) return latest
+      } else if (await this.#engine.replace(step.next, latest.version)) {
         const details = { sessionId: latest.id, userId: latest.userId }
         if (step.kind === 'adopt') this.#report('session_renewed', state.context, details)
         if (step.kind === 'reauthenticate') this.#report('authn_reauthenticated', state.context, details)
         return step.next
       }
-      await retry()
+      await patience.pause()
     }
   }
 
@@ -165,7 +182,7 @@ export class Committer {
     old: SessionRecord,
     carries: boolean,
   ): Promise<SessionRecord> {
-    const retry = retryUntil(this.#policy.engineTimeout)
+    const patience = new Patience(this.#policy.engineTimeout)
     let taken = old.data
     for (
       let latest: SessionRecord | null = old;
@@ -187,7 +204,7 @@ export class Committer {
         if (latest.userId !== record.userId) await this.#directory.dismiss(latest, state.context.now)
         return record
       }
-      await retry()
+      await patience.pause()
     }
     return record
   }
@@ -196,19 +213,36 @@ export class Committer {
     const { context, opened } = state
     const { record, verdict } = opened
     const suspended = verdict.kind === 'mismatch' && verdict.action === 'reauthenticate'
-    if (record && (isLive(verdict) || suspended)) {
+    let outdated = verdict.kind === 'ended' && isOutdated(verdict, context.now, this.#policy)
+    if (record && (isLive(verdict) || suspended || verdict.kind === 'superseded')) {
       const isSameOwner = (latest: SessionRecord) => latest.userId === record.userId
-      const ended = await this.#records.end(record.id, 'logout', context.now, isSameOwner, record)
-      if (ended) {
-        await this.#directory.dismiss(ended, context.now)
-        this.#report('session_logout', context, { sessionId: ended.id, userId: ended.userId })
-      }
+      const { tombstone, ours } = await this.#records.end(
+        record.id,
+        'logout',
+        context.now,
+        isSameOwner,
+        record,
+      )
+      if (tombstone) await this.#directory.dismiss(tombstone, context.now)
+      if (ours) this.#report('session_logout', context, { sessionId: record.id, userId: record.userId })
+      outdated = !ours && tombstone?.ended?.reason === 'replaced'
     }
-    if (opened.token && !isOutdated(verdict, context.now, this.#policy))
-      state.sessionHeader = this.#policy.transport.clear()
+    // The client has logged in anew meanwhile: that session is another one, which this request knows nothing of.
+    if (outdated) throw this.#refused(state, 'ERR_SESSION_CHANGED', LOST.ERR_SESSION_CHANGED)
+    if (opened.token) state.sessionHeader = this.#policy.transport.clear()
     state.clearSiteData = clearSiteData
     state.opened = NO_TOKEN
     state.data = null
+  }
+
+  /**
+   * Answers a request that wrote nothing but its use. It may have taken its time: an offer against a secret that is no
+   * longer in force, arriving late, would take the place of a good token. So whoever earned one is looked at again.
+   */
+  async #answerRead(state: SessionState, intent: Intent, opened: SessionRecord): Promise<void> {
+    const isDue = planToken(state.opened, opened, intent, this.#policy) !== 'nothing'
+    const record = isDue ? await this.#records.load(opened.id, true) : opened
+    if (record) this.#answer(state, intent, record)
   }
 
   /** Goes on as the record that is now stored, and hands out a token, where the request earned one. */

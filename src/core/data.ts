@@ -26,7 +26,7 @@ const MAX_DEPTH = 64
 /** @throws {SessionError} `ERR_SESSION_DATA` when it doesn't fit the schema (any more) */
 export function parseData(text: string, schema: SessionSchema<object> | null): DataMap {
   if (text === EMPTY && !schema) return new Map()
-  const value = JSON.parse(text) as object
+  const value = parseObject(text)
   // A schema's own defaults are its own: what is handed out is frozen, and must be a copy.
   return new Map(Object.entries(schema ? toJson(validate(schema, value), '') : value))
 }
@@ -56,6 +56,16 @@ export function replay(
   const data = cleared < 0 ? parseData(text, schema) : new Map()
   for (const change of changes.slice(cleared + 1)) change(data)
   return formatData(data, schema, maxBytes)
+}
+
+function parseObject(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  } catch {
+    // The message of the parser would quote the data.
+  }
+  throw new SessionError('ERR_SESSION_DATA', 'Session data: what is stored is no JSON object')
 }
 
 /** Freezes a JSON value all the way down. */

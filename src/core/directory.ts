@@ -1,9 +1,10 @@
 import type { Millis } from './duration.ts'
 import type { Engine, SessionRecord, UserLedger } from './engine.ts'
+import { SessionError } from './errors.ts'
 import type { Report } from './events.ts'
 import { admit, dismiss, emptyLedger, excess, extend, isTooLate, revokeAll } from './ledger.ts'
 import { deadlines, type Policy } from './policy.ts'
-import { type Records, retryUntil } from './records.ts'
+import { type Ending, Patience, type Records } from './records.ts'
 import type { RequestContext } from './request.ts'
 
 /** What a login asks of its user's ledger. */
@@ -29,9 +30,11 @@ export class Directory {
 
   /** A user's live records, in any order. */
   async list(userId: string, now: Millis): Promise<SessionRecord[]> {
-    const ledger = await this.#engine.loadUser(userId)
-    return this.#records.loadLive(
-      (ledger?.sessions ?? []).map(({ id }) => id),
+    const { sessions, ending } = await this.#load(userId)
+    // What is being ended, and perhaps by somebody who failed, lives until it has been.
+    return this.#loadLive(
+      userId,
+      [...sessions, ...ending].map(({ id }) => id),
       now,
     )
   }
@@ -50,13 +53,22 @@ export class Directory {
     const userId = record.userId!
     const max = this.#policy.maxSessionsPerUser
     const entry = { id: record.id, until: deadlines(record, this.#policy).absolute }
+    // A session's deadline moves when the policy does, by no more than its longest: until then its entry stays.
+    const past = now - Math.max(this.#policy.limits.absolute, this.#policy.remembered.absolute)
     let displaced = new Set<string>()
     const ledger = await this.#swap(userId, now, async (ledger) => {
       if (isTooLate(ledger, now)) return null
-      const options = { now, replaced, revokeOthers, dead: new Set<string>(), displaced: new Set<string>() }
-      if (!revokeOthers && excess(ledger, replaced, now, max) > 0) {
+      const options = {
+        now,
+        past,
+        replaced,
+        revokeOthers,
+        dead: new Set<string>(),
+        displaced: new Set<string>(),
+      }
+      if (!revokeOthers && excess(ledger, replaced, past, max) > 0) {
         const others = ledger.sessions.map(({ id }) => id).filter((id) => id !== replaced)
-        const live = await this.#records.loadLive(others, now)
+        const live = await this.#loadLive(userId, others, now)
         const ids = live.sort((a, b) => a.seenAt - b.seenAt).map(({ id }) => id)
         options.dead = new Set(others.filter((id) => !ids.includes(id)))
         options.displaced = new Set(ids.slice(0, Math.max(0, ids.length + 1 - max)))
@@ -96,13 +108,29 @@ export class Directory {
     now: Millis,
     context: RequestContext | null,
   ): Promise<number> {
-    const tombstones = await Promise.all(ending.map(({ id, reason }) => this.#records.end(id, reason, now)))
+    const endings = await this.#endAll(userId, ending, now)
     await this.#swap(userId, now, (ledger) => dismiss(ledger, new Set(ending.map(({ id }) => id))))
-    const ended = tombstones.filter((tombstone) => tombstone !== null)
-    for (const { id, ended: end } of ended) {
-      this.#report('session_revoked', context, { sessionId: id, userId, reason: end!.reason })
+    const ours = endings.filter((ending) => ending.ours).map(({ tombstone }) => tombstone!)
+    for (const { id, ended } of ours) {
+      this.#report('session_revoked', context, { sessionId: id, userId, reason: ended!.reason })
     }
-    return ended.length
+    return ours.length
+  }
+
+  /** A ledger that names a stranger's session, by whatever mishap, must not end it. */
+  async #endAll(userId: string, ending: UserLedger['ending'], now: Millis): Promise<Ending[]> {
+    const isHis = (record: SessionRecord) => record.userId === userId
+    return Promise.all(ending.map(({ id, reason }) => this.#records.end(id, reason, now, isHis)))
+  }
+
+  async #loadLive(userId: string, ids: readonly string[], now: Millis): Promise<SessionRecord[]> {
+    return (await this.#records.loadLive(ids, now)).filter((record) => record.userId === userId)
+  }
+
+  async #load(userId: string): Promise<UserLedger> {
+    const ledger = (await this.#engine.loadUser(userId)) ?? emptyLedger(userId)
+    if (ledger.userId === userId) return ledger
+    throw new SessionError('ERR_ENGINE', 'The session store returned another ledger than was asked for.')
   }
 
   /**
@@ -116,16 +144,16 @@ export class Directory {
     now: Millis,
     change: (ledger: UserLedger) => UserLedger | null | Promise<UserLedger | null>,
   ): Promise<UserLedger> {
-    const retry = retryUntil(this.#policy.engineTimeout)
+    const patience = new Patience(this.#policy.engineTimeout)
     for (;;) {
-      const ledger = (await this.#engine.loadUser(userId)) ?? emptyLedger(userId)
+      const ledger = await this.#load(userId)
       const next = await change(ledger)
       if (!next) return ledger
-      await Promise.all(ledger.ending.map(({ id, reason }) => this.#records.end(id, reason, now)))
+      await this.#endAll(userId, ledger.ending, now)
       const done = new Set(ledger.ending.map(({ id }) => id))
       const swept = { ...next, ending: next.ending.filter(({ id }) => !done.has(id)) }
       if (await this.#engine.replaceUser(swept, ledger.version)) return swept
-      await retry()
+      await patience.pause()
     }
   }
 }

@@ -42,9 +42,11 @@ export function effectsOfFailure(context: RequestContext, policy: Policy): Effec
 }
 
 /** A visitor's token, if one was drawn; after authentication, the end of the one that was shown. */
-function visitorHeader({ context, policy, sessionHeader, opened, visitor }: SessionState): Header | null {
+function visitorHeader(state: SessionState): Header | null {
+  const { context, policy, sessionHeader, opened, visitor, refusal } = state
   const transport = policy.visitorTransport
-  if (!transport) return null
+  // SameSite has kept the client's own from a request that another site forged: the answer must not replace it.
+  if (!transport || refusal?.code === 'ERR_CROSS_ORIGIN') return null
   if (sessionHeader && opened.record && opened.record.userId !== null) {
     return transport.read(context).length > 0 ? transport.clear() : null
   }

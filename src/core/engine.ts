@@ -83,11 +83,15 @@ export interface Engine {
   /**
    * Compare-and-swap: writes `next` only where the stored version is `version`. Never inserts: an upsert here would
    * bring a session back that had ended.
+   * `seenAt` and `expiresAt` move forward only, for a `touch` since it was read leaves the version as it is.
    * @returns whether it was written, durably
    */
   replace(next: SessionRecord, version: number): MaybePromise<boolean>
-  /** Moves `seenAt` and `expiresAt` forward, never back, of that version only, leaving the version as it is. */
-  touch(id: string, version: number, seenAt: Millis, expiresAt: Millis): MaybePromise<void>
+  /**
+   * Moves `seenAt` and `expiresAt` forward, never back, of that version only, leaving the version as it is.
+   * @returns whether there was that version
+   */
+  touch(id: string, version: number, seenAt: Millis, expiresAt: Millis): MaybePromise<boolean>
   loadUser(userId: string): MaybePromise<UserLedger | undefined>
   /** Compare-and-swap; `version` 0 inserts, and fails when there is one. @returns whether it was written */
   replaceUser(next: UserLedger, version: number): MaybePromise<boolean>

@@ -20,14 +20,15 @@ export function isTooLate(ledger: UserLedger, openedAt: Millis): boolean {
 }
 
 /** How many sessions must be ended, or found dead, before one more may be admitted. */
-export function excess(ledger: UserLedger, replaced: string | null, now: Millis, max: number): number {
-  const rest = ledger.sessions.filter(({ id, until }) => until > now && id !== replaced)
+export function excess(ledger: UserLedger, replaced: string | null, past: Millis, max: number): number {
+  const rest = ledger.sessions.filter(({ id, until }) => until > past && id !== replaced)
   return Math.max(0, rest.length + 1 - max)
 }
 
 /**
  * Admits a session, ending those that it displaces.
  *
+ * @param options.past - sessions whose deadline was by then can't be alive, whatever the policy
  * @param options.replaced - the session that this login replaces, of the same user
  * @param options.dead - those found ended or expired already
  * @param options.displaced - those that the limit ends
@@ -38,17 +39,18 @@ export function admit(
   entry: Entry,
   options: {
     readonly now: Millis
+    readonly past: Millis
     readonly replaced: string | null
     readonly dead: ReadonlySet<string>
     readonly displaced: ReadonlySet<string>
     readonly revokeOthers: boolean
   },
 ): UserLedger {
-  const { now, replaced, dead, displaced, revokeOthers } = options
+  const { now, past, replaced, dead, displaced, revokeOthers } = options
   const staying: Entry[] = []
   const ending = [...ledger.ending]
   for (const session of ledger.sessions) {
-    if (session.until <= now || dead.has(session.id)) continue
+    if (session.until <= past || dead.has(session.id)) continue
     // The login itself ends it, last of all, when its latest data have been taken along. Until then it stays named.
     if (session.id === replaced) staying.push(session)
     else if (revokeOthers) ending.push({ id: session.id, reason: 'revoked' })

@@ -192,11 +192,11 @@ export function createPolicy(options: SessionsOptions<never>): Policy {
   )
   known(options.cookie, new Set(['name', 'domain', 'path', 'sameSite', 'partitioned']), 'cookie.')
   const transport = options.transport ?? cookie({ ...options.cookie, insecureHttp })
-  const visitorTransport = transport.ambient ? cookie({ name: 'visitor', insecureHttp }) : null
-  check(
-    transport.name !== visitorTransport?.name,
-    "cookie.name: 'visitor' is the name of the visitors' own cookie",
-  )
+  const name = transport.name.replace(/^__(?:Host-Http|Host|Secure)-/, '')
+  check(name !== 'visitor', "cookie.name: 'visitor' is the name of the visitors' own cookie")
+  // Two applications on one host, told apart by their cookies' names, must not share the visitors' either.
+  const visitorName = name === 'session' ? 'visitor' : `${name}-visitor`
+  const visitorTransport = transport.ambient ? cookie({ name: visitorName, insecureHttp }) : null
   check(
     options.onEvent === undefined || typeof options.onEvent === 'function',
     'onEvent: expected a function, such as (event) => console.log(event)',

@@ -8,6 +8,12 @@ import type { Policy } from './policy.ts'
 const SWEEP_EVERY = 64
 const SWEEP_LIMIT = 200
 
+/** How the end of a record went: the tombstone, null when it is gone or lives on, and whether it was us who ended it. */
+export interface Ending {
+  readonly tombstone: SessionRecord | null
+  readonly ours: boolean
+}
+
 /** The records of an engine: read with suspicion, ended for good. */
 export class Records {
   readonly #engine: Engine
@@ -54,7 +60,7 @@ export class Records {
    *
    * @param holds - whether the record, as it is now, may be ended
    * @param known - the record as last read, which saves a read
-   * @returns the tombstone; null when somebody else was faster, or it is gone, or must not be ended
+   * @returns what it found or made
    */
   async end(
     id: string,
@@ -62,35 +68,42 @@ export class Records {
     now: Millis,
     holds: (record: SessionRecord) => boolean = () => true,
     known: SessionRecord | null = null,
-  ): Promise<SessionRecord | null> {
-    const retry = retryUntil(this.#policy.engineTimeout)
+  ): Promise<Ending> {
+    const patience = new Patience(this.#policy.engineTimeout)
     let record = known ?? (await this.load(id, true))
     while (record && !record.ended && holds(record)) {
       const next = tombstone(record, reason, now)
-      if (await this.#engine.replace(next, record.version)) return next
-      await retry()
+      if (await this.#engine.replace(next, record.version)) return { tombstone: next, ours: true }
+      await patience.pause()
       record = await this.load(id, true)
     }
-    return null
+    return { tombstone: record?.ended ? record : null, ours: false }
   }
 }
 
-/**
- * Paces those who lost a swap: each call waits a little longer, at random.
- *
- * @returns a function that throws `ERR_ENGINE` once `timeout` has passed
- */
-export function retryUntil(timeout: Millis): () => Promise<void> {
-  const started = performance.now()
-  let pause = 1
-  return async () => {
-    if (performance.now() - started > timeout) {
-      throw new SessionError(
-        'ERR_ENGINE',
-        'Too many others were changing the same session. Try again in a moment.',
-      )
-    }
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * pause))
-    pause = Math.min(pause * 2, 32)
+/** Paces those who lost a swap, from now until `timeout` has passed. */
+export class Patience {
+  readonly #timeout: Millis
+  readonly #started = performance.now()
+  #longest = 1
+
+  constructor(timeout: Millis) {
+    this.#timeout = timeout
+  }
+
+  /** @throws {SessionError} `ERR_ENGINE` when it has taken too long */
+  check(): void {
+    if (performance.now() - this.#started < this.#timeout) return
+    throw new SessionError(
+      'ERR_ENGINE',
+      'Too many others were changing the same session. Try again in a moment.',
+    )
+  }
+
+  /** Waits, at random and each time a little longer. @throws {SessionError} `ERR_ENGINE` when it has taken too long */
+  async pause(): Promise<void> {
+    this.check()
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * this.#longest))
+    this.#longest = Math.min(this.#longest * 2, 32)
   }
 }

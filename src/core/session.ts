@@ -74,6 +74,8 @@ export interface SessionState {
   visitor: { token: VisitorToken; drawn: boolean } | null | undefined
   sessionHeader: Header | null
   clearSiteData: readonly string[]
+  /** Settles when the commits begun so far are done; never rejects. */
+  performing: Promise<void>
   readonly commit: () => Promise<void>
 }
 
@@ -224,7 +226,8 @@ export class Session<Data extends object = Record<string, unknown>> {
   ): void {
     this.#change((data) => {
       const draft = structuredClone(data.get(name)) as Data[Name] | undefined
-      const result = change(draft) ?? draft
+      const returned = change(draft)
+      const result = returned === undefined ? draft : returned
       if (result !== undefined) data.set(name, freeze(toJson(result, name)))
     })
   }
@@ -296,18 +299,32 @@ export class Session<Data extends object = Record<string, unknown>> {
   terminate(options: { readonly clearSiteData?: readonly ('cache' | 'cookies' | 'storage')[] } = {}): void {
     this.#unrefused()
     if (this.#state.closed) throw committed()
-    this.#state.pending.terminate = { clearSiteData: options.clearSiteData ?? [] }
+    this.#state.pending = { ...nothingPending(), terminate: { clearSiteData: options.clearSiteData ?? [] } }
     this.#state.terminated = true
   }
 
   /**
-   * Demands a user, and more if told so.
+   * Demands a user, and more if told so. Where it throws, a login that this request has begun is off, too: whoever
+   * lacks a second factor is not half logged in.
    *
    * @returns the user's id
    * @throws {SessionError} `ERR_NOT_AUTHENTICATED`, `ERR_SESSION_SUSPENDED`, `ERR_NOT_RECENT`, `ERR_METHODS`
    * @see ASVS 7.5.1
    */
   require(requirement: Requirement = {}): string {
+    try {
+      return this.#meet(requirement)
+    } catch (error) {
+      // With it goes what was written since, as that user.
+      if (this.#state.pending.login) {
+        this.#state.pending = nothingPending()
+        this.#state.data = null
+      }
+      throw error
+    }
+  }
+
+  #meet(requirement: Requirement): string {
     const { userId, authenticatedAt, methods } = this
     if (userId === null) throw this.suspended ? suspended() : notAuthenticated(this.lost)
     const within = requirement.authenticatedWithin

@@ -86,6 +86,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
       visitor: undefined,
       sessionHeader: null,
       clearSiteData: [],
+      performing: Promise.resolve(),
       commit: () => this.#perform(state),
     }
     const session = new Session<Data>(state)
@@ -97,14 +98,17 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   /**
    * Performs what the handler asked for: one write, or none. The response may leave when it is done, and not before.
    *
-   * @param status - of the response: with 5xx everything is dropped but the session's end and its use
+   * @param status - of the response: with 5xx everything is dropped but the session's end and its use; with 4xx, too, where
+   *   the handler had authenticated somebody
    * @throws {SessionError} `ERR_SESSION_ENDED`, `ERR_SESSION_CHANGED`, `ERR_SESSION_DATA`, `ERR_SESSION_DATA_TOO_LARGE`,
    * `ERR_CSRF_TOKEN_MISSING`, `ERR_ENGINE`, `ERR_ENGINE_FULL`: the whole response must then give way to the error
    */
   async commit(session: Session<Data>, status = 200): Promise<Effects> {
     const state = stateOf(session)
-    // A login without its data would be half a login, and bypass a second factor.
-    if (status >= 500) state.pending = { ...nothingPending(), terminate: state.pending.terminate }
+    const { login, reauthenticate, terminate } = state.pending
+    // A login without its data would be half a login, and bypass a second factor; one that is answered by an error, none.
+    const dropped = status >= 500 || (status >= 400 && (login !== null || reauthenticate !== null))
+    if (dropped) state.pending = { ...nothingPending(), terminate }
     state.closed = true
     await this.#perform(state)
     return effectsOf(state)
@@ -148,17 +152,20 @@ export class Sessions<Data extends object = Record<string, unknown>> {
    */
   async revoke(query: RevokeQuery): Promise<number> {
     const now = Date.now()
+    // A name that is there and undefined is a mistake, and must not read as "whosoever".
+    for (const name of ['id', 'userId'] as const) {
+      if (name in query && typeof (query as Record<string, unknown>)[name] !== 'string')
+        throw new TypeError(`revoke: ${name} must be a string`)
+    }
+    if (!('id' in query || 'userId' in query)) throw new TypeError('revoke: needs an id, a userId, or both')
     if (!('id' in query)) return this.#directory.revokeAll(query.userId, query.except ?? null, now)
     const { id, userId } = query
-    const ended = await this.#records.end(
-      id,
-      'revoked',
-      now,
-      (record) => userId === undefined || record.userId === userId,
-    )
-    if (!ended) return 0
-    await this.#directory.dismiss(ended, now)
-    this.#report('session_revoked', null, { sessionId: id, userId: ended.userId, reason: 'revoked' })
+    const isHis = (record: SessionRecord) => userId === undefined || record.userId === userId
+    const { tombstone, ours } = await this.#records.end(id, 'revoked', now, isHis)
+    // Dismissed whoever ended it, for he may have failed half-way.
+    if (tombstone && isHis(tombstone)) await this.#directory.dismiss(tombstone, now)
+    if (!ours) return 0
+    this.#report('session_revoked', null, { sessionId: id, userId: tombstone!.userId, reason: 'revoked' })
     return 1
   }
 
@@ -180,8 +187,8 @@ export class Sessions<Data extends object = Record<string, unknown>> {
       return { token, record, verdict: judge(record, token, context, this.policy) }
     }
     let opened = await read(false)
-    // What ends a session is decided by the primary, not by a replica that may lag.
-    if (this.#mustEnd(opened)) opened = await read(true)
+    // A replica may lag: what ends a session, or denies that there is one, is for the primary to say.
+    if (this.#mustEnd(opened) || opened.verdict.kind === 'unknown') opened = await read(true)
     this.#reportVerdict(context, opened)
     if (this.#mustEnd(opened)) await this.#end(context, opened)
     return opened
@@ -209,14 +216,17 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   async #end(context: RequestContext, { token, record, verdict }: Opened): Promise<void> {
     const reason = verdict.kind === 'replayed' ? 'replayed' : 'mismatch'
     const still = (latest: SessionRecord) => judge(latest, token!, context, this.policy).kind === verdict.kind
-    const ended = await this.#records.end(token!.id, reason, context.now, still, record)
-    if (!ended) return
-    await this.#directory.dismiss(ended, context.now)
-    this.#report('session_revoked', context, { sessionId: ended.id, userId: ended.userId, reason })
+    const { tombstone, ours } = await this.#records.end(token!.id, reason, context.now, still, record)
+    if (!tombstone || !ours) return
+    await this.#directory.dismiss(tombstone, context.now)
+    this.#report('session_revoked', context, { sessionId: tombstone.id, userId: tombstone.userId, reason })
   }
 
   async #perform(state: SessionState): Promise<void> {
-    await this.#reportingFailure(state.context, this.#committer.perform(state))
+    // One after another: what an early commit that nobody awaits has begun must be durable, too, before the response leaves.
+    const turn = state.performing.then(() => this.#committer.perform(state))
+    state.performing = turn.catch(() => {})
+    await this.#reportingFailure(state.context, turn)
   }
 
   async #reportingFailure<T>(context: RequestContext, work: Promise<T>): Promise<T> {

@@ -105,7 +105,7 @@ export function memory(options: MemoryOptions = {}): Engine {
       if (old?.value.version !== version) return false
       // An end counts no more than what it ends: it needs no room, so a full store can't refuse it.
       const size = next.ended === null ? settle(next) : Math.min(settle(next), old.bytes)
-      const entry = { value: next, bytes: size, serial: old.serial, slot: 0 }
+      const entry = { value: forward(next, old.value), bytes: size, serial: old.serial, slot: 0 }
       latest = Math.max(latest, next.seenAt)
       // Out of every queue, so that it can't be put out to make room for itself.
       detach(old)
@@ -118,7 +118,7 @@ export function memory(options: MemoryOptions = {}): Engine {
 
     touch(id, version, seenAt, expiresAt) {
       const old = records.get(id)
-      if (old?.value.version !== version) return
+      if (old?.value.version !== version) return false
       latest = Math.max(latest, seenAt)
       const value = Object.freeze({
         ...old.value,
@@ -129,6 +129,7 @@ export function memory(options: MemoryOptions = {}): Engine {
       detach(old)
       attach(entry)
       records.set(id, entry)
+      return true
     },
 
     loadUser: (userId) => ledgers.get(userId)?.value,
@@ -187,6 +188,13 @@ function full(): SessionError {
     'ERR_ENGINE_FULL',
     'memory: full; raise maxRecords or maxBytes, or use an engine that is not in memory',
   )
+}
+
+/** A record whose times are not behind those of `old`. */
+function forward(next: SessionRecord, old: SessionRecord): SessionRecord {
+  if (next.seenAt >= old.seenAt && next.expiresAt >= old.expiresAt) return next
+  const seenAt = Math.max(next.seenAt, old.seenAt)
+  return Object.freeze({ ...next, seenAt, expiresAt: Math.max(next.expiresAt, old.expiresAt) })
 }
 
 function isLedger(value: SessionRecord | UserLedger): value is UserLedger {

@@ -30,7 +30,8 @@ const VERBS = {
   load: `SELECT ${COLUMNS} FROM holdfast_sessions WHERE id = ?`,
   create: `INSERT INTO holdfast_sessions (version, user_id, seen_at, expires_at, record, id)
     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-  replace: `UPDATE holdfast_sessions SET version = ?, user_id = ?, seen_at = ?, expires_at = ?, record = ?
+  replace: `UPDATE holdfast_sessions
+    SET version = ?, user_id = ?, seen_at = max(seen_at, ?), expires_at = max(expires_at, ?), record = ?
     WHERE id = ? AND version = ?`,
   touch: `UPDATE holdfast_sessions SET seen_at = max(seen_at, ?), expires_at = max(expires_at, ?)
     WHERE id = ? AND version = ?`,

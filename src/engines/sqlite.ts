@@ -117,7 +117,7 @@ export function sqlite(source: string | DatabaseSync, options: SqliteOptions = {
     replace: (next, version) => run(({ replace }) => replace.run(...fromRecord(next), version).changes === 1),
 
     touch: (id, version, seenAt, expiresAt) =>
-      run(({ touch }) => void touch.run(seenAt, expiresAt, toColumn(id), version)),
+      run(({ touch }) => touch.run(seenAt, expiresAt, toColumn(id), version).changes === 1),
 
     loadUser: (userId) =>
       run(({ loadUser }) => {

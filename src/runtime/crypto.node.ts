@@ -67,5 +67,7 @@ export function toBase64url(bytes: Uint8Array): string {
 
 /** Decodes base64url or base64. @returns null when the text is neither */
 export function fromBase64url(text: string): Uint8Array | null {
-  return /^[A-Za-z0-9_+/-]+={0,2}$/.test(text) ? new Uint8Array(Buffer.from(text, 'base64url')) : null
+  return /^(?:[\w+/-]{4})*[\w+/-]{2,4}={0,2}$/.test(text)
+    ? new Uint8Array(Buffer.from(text, 'base64url'))
+    : null
 }

@@ -58,8 +58,7 @@ export function toBase64url(bytes: Uint8Array): string {
 
 /** Decodes base64url or base64. @returns null when the text is neither */
 export function fromBase64url(text: string): Uint8Array | null {
-  if (!/^[A-Za-z0-9_+/-]+={0,2}$/.test(text)) return null
+  if (!/^(?:[\w+/-]{4})*[\w+/-]{2,4}={0,2}$/.test(text)) return null
   const plain = text.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '')
-  if (plain.length % 4 === 1) return null
   return Uint8Array.from(atob(plain), (char) => char.charCodeAt(0))
 }

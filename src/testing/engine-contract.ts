@@ -162,14 +162,27 @@ export function engineContract(options: EngineContractOptions): void {
       ...bare(now),
       id: record.id,
       version: 2,
-      seenAt: record.seenAt - 5,
-      expiresAt: record.expiresAt - 5,
+      seenAt: record.seenAt + 5,
+      expiresAt: record.expiresAt + 5,
     }
     assert.equal(await engine.replace(next, 1), true)
     assert.deepEqual(plain(await engine.load(record.id)), plain(next))
     assert.equal(await engine.replace({ ...full(now), id: record.id, version: 3 }, 2), true)
     assert.equal((await engine.load(record.id))?.version, 3)
   })
+
+  row(
+    'replace: moves seenAt and expiresAt forward only, for a touch leaves the version as it is',
+    async (engine) => {
+      const record = full(now)
+      await engine.create(record)
+      await engine.touch(record.id, 1, record.seenAt + 5, record.expiresAt + 5)
+      assert.equal(await engine.replace({ ...record, version: 2 }, 1), true)
+      const stored = await engine.load(record.id)
+      assert.equal(stored?.seenAt, record.seenAt + 5)
+      assert.equal(stored?.expiresAt, record.expiresAt + 5)
+    },
+  )
 
   row('replace: is false at any other version, lower or higher, and changes nothing', async (engine) => {
     const record = { ...full(now), version: 5 }
@@ -260,7 +273,7 @@ export function engineContract(options: EngineContractOptions): void {
     const record = full(now)
     await engine.create(record)
     const moved = { seenAt: record.seenAt + 60_000, expiresAt: record.expiresAt + 60_000 }
-    assert.equal(await engine.touch(record.id, 1, moved.seenAt, moved.expiresAt), undefined)
+    assert.equal(await engine.touch(record.id, 1, moved.seenAt, moved.expiresAt), true)
     assert.deepEqual(plain(await engine.load(record.id)), plain({ ...record, ...moved }))
     assert.equal(await engine.replace({ ...record, ...moved, version: 2 }, 1), true)
   })
@@ -281,7 +294,8 @@ export function engineContract(options: EngineContractOptions): void {
   row('touch: does nothing to any other version, lower or higher', async (engine) => {
     const record = { ...full(now), version: 5 }
     await engine.create(record)
-    for (const version of [0, 1, 4, 6, 50]) await engine.touch(record.id, version, now + HOUR, now + 9 * HOUR)
+    for (const version of [0, 1, 4, 6, 50])
+      assert.equal(await engine.touch(record.id, version, now + HOUR, now + 9 * HOUR), false)
     assert.deepEqual(plain(await engine.load(record.id)), plain(record))
   })
 

@@ -252,7 +252,10 @@ describe('memory: against a plain model', () => {
         } else if (verb === 1) {
           const next = random(4) ? record : { ...tombstone(id, time), version: version + 1, expiresAt }
           assert.equal(engine.replace(next, version), stored?.version === version)
-          if (stored?.version === version) model.set(id, next)
+          if (stored?.version === version) {
+            const seenAt = Math.max(stored.seenAt, next.seenAt)
+            model.set(id, { ...next, seenAt, expiresAt: Math.max(stored.expiresAt, next.expiresAt) })
+          }
         } else if (verb === 2) {
           engine.touch(id, version, time, expiresAt)
           if (stored?.version === version) {

@@ -1,0 +1,63 @@
+/** What the core needs to know of a request, read off Node's. @module */
+
+import type { IncomingMessage } from 'node:http'
+import type { RequestContext } from '../core/request.ts'
+import { type Client, type ProxyTrust, resolveClient } from '../proxy.ts'
+
+/** What middleware adds to Node's requests. */
+interface ParsedRequest extends IncomingMessage {
+  /** Express keeps the request's target here, whatever a router is mounted on. */
+  readonly originalUrl?: string
+  readonly body?: unknown
+}
+
+/**
+ * Describes a request to the core.
+ *
+ * @param trust - the option `proxy`, compiled by `trustProxies`
+ * @throws {SessionError} `ERR_REQUEST`, `ERR_FORWARDED`
+ */
+export function nodeContext(req: IncomingMessage, trust: ProxyTrust): RequestContext {
+  const host = headerOf(req, 'host') ?? headerOf(req, ':authority')
+  const header = (name: string) => headerOf(req, name)
+  return contextOf(
+    req,
+    resolveClient({ peer: req.socket.remoteAddress ?? null, scheme: schemeOf(req), host, header }, trust),
+  )
+}
+
+/** Describes a request whose client could not be made out, for what its answer must carry. */
+export function anonymousContext(req: IncomingMessage): RequestContext {
+  return contextOf(req, { ip: null, origin: `${schemeOf(req)}://unknown.invalid` })
+}
+
+/** @param name - lower case @returns several lines joined by commas; null when absent */
+export function headerOf(req: IncomingMessage, name: string): string | null {
+  return req.headers[name]?.toString() ?? null
+}
+
+function contextOf(req: ParsedRequest, client: Client): RequestContext {
+  // In the form for proxies a target names its host, too (RFC 9112 §3.2.2); routers take the path out of it, and so do we.
+  const target = (req.originalUrl ?? req.url ?? '/').replace(/^https?:\/\/[^/?#]*/i, '')
+  const query = target.indexOf('?')
+  return {
+    method: req.method ?? 'GET',
+    origin: client.origin,
+    path: (query < 0 ? target : target.slice(0, query)) || '/',
+    search: query < 0 ? '' : target.slice(query),
+    ip: client.ip,
+    now: Date.now(),
+    header: (name) => headerOf(req, name),
+    field: (name) => fieldOf(req.body, name),
+  }
+}
+
+function schemeOf({ socket }: IncomingMessage): 'http' | 'https' {
+  return 'encrypted' in socket && socket.encrypted ? 'https' : 'http'
+}
+
+function fieldOf(body: unknown, name: string): string | null {
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, name)) return null
+  const value = (body as Record<string, unknown>)[name]
+  return typeof value === 'string' ? value : null
+}

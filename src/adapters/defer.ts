@@ -1,0 +1,260 @@
+/**
+ * Holds a `ServerResponse` back until what it stands for is durable. The head decides: whatever sends it (`writeHead`,
+ * `write`, `end`, `flushHeaders`) begins the commit, and waits for it, in order, together with all that follows.
+ *
+ * To the application the response has begun all the same: `headersSent` and `writableEnded` say so, headers can't be set
+ * any more, `write` returns false, and 'drain' follows. Informational responses (1xx) pass untouched.
+ *
+ * @module
+ */
+
+import { EventEmitter } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type { Effects } from '../core/effects.ts'
+import { type Answer, prepareAnswer } from './answer.ts'
+import { applyEffects, headersOf } from './effects.ts'
+
+/** What becomes of a response that was held back: it leaves with these effects, or another one in its place. */
+export interface Outcome {
+  readonly effects: Effects
+  readonly instead: { readonly answer: Answer; readonly error: unknown } | null
+}
+
+/** Any method: overloads are passed on as they came. */
+type Method = (...args: unknown[]) => unknown
+
+interface QueuedCall {
+  readonly name: 'write' | 'end' | 'flushHeaders'
+  readonly args: unknown[]
+}
+
+/**
+ * Makes a response wait. To be called before anybody writes to it.
+ *
+ * @param settle - called once, with the status, when the response begins; where it rejects, the connection is cut
+ */
+export function deferResponse(res: ServerResponse, settle: (status: number) => Promise<Outcome>): void {
+  new Deferral(res, settle).install()
+}
+
+class Deferral {
+  readonly #res: ServerResponse
+  readonly #settle: (status: number) => Promise<Outcome>
+  /** As they were: other middleware may have put its own in their place before us. */
+  readonly #original: Record<string, Method> = {}
+  #phase: 'waiting' | 'pending' | 'released' | 'replaced' = 'waiting'
+  #queue: QueuedCall[] = []
+  #status = 200
+  #implicit = false
+  #blocked = false
+  #ended = false
+  /** Whether the calls that arrive are our own. */
+  #passing = false
+
+  constructor(res: ServerResponse, settle: (status: number) => Promise<Outcome>) {
+    this.#res = res
+    this.#settle = settle
+  }
+
+  install(): void {
+    this.#override('writeHead', (args) => this.#writeHead(args))
+    // The old name (DEP0063) doesn't call the new one, so it would go past us; nor do all call writeHead by themselves.
+    this.#override('writeHeader', (args) => this.#writeHead(args))
+    this.#override('_implicitHeader', () => this.#beginImplicitly())
+    this.#override('write', (args) => this.#write(args))
+    this.#override('end', (args) => this.#end(args))
+    this.#override('flushHeaders', () => this.#enqueue('flushHeaders', []))
+    // A response that was replaced is no longer the application's to cut off.
+    this.#override('destroy', (args) =>
+      this.#phase === 'replaced' ? this.#res : this.#call('destroy', args),
+    )
+    for (const name of ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader']) {
+      this.#override(name, (args) => {
+        if (this.#phase === 'waiting') return this.#call(name, args)
+        throw headersSent()
+      })
+    }
+    // Compressing middleware before us takes these listeners to its own stream, which knows nothing of our 'drain'.
+    this.#override('on', (args) => (args[0] === 'drain' ? this.#listen(args) : this.#call('on', args)))
+    this.#overrideGetter('headersSent', () => this.#phase === 'pending' || this.#phase === 'replaced')
+    this.#overrideGetter('writableEnded', () => this.#phase !== 'released' && this.#ended)
+    this.#overrideGetter('writableNeedDrain', () => this.#phase === 'pending' && this.#blocked)
+  }
+
+  /** Ours stays in its place when all is over, for others may have wrapped it; it only passes on, then. */
+  #override(name: string, ours: (args: unknown[]) => unknown): void {
+    const methods = this.#res as unknown as Record<string, Method>
+    if (!methods[name]) return
+    this.#original[name] = methods[name].bind(this.#res)
+    methods[name] = (...args) =>
+      this.#passing || this.#phase === 'released' ? this.#call(name, args) : ours(args)
+  }
+
+  #overrideGetter(name: 'headersSent' | 'writableEnded' | 'writableNeedDrain', ours: () => boolean): void {
+    const inherited = descriptorOf(this.#res, name)
+    Object.defineProperty(this.#res, name, {
+      configurable: true,
+      get: () => ours() || Boolean(inherited?.get?.call(this.#res)),
+    })
+  }
+
+  #listen(args: unknown[]): unknown {
+    return EventEmitter.prototype.on.apply(this.#res, args as [string, () => void])
+  }
+
+  #call(name: string, args: unknown[]): unknown {
+    return this.#original[name]!(...args)
+  }
+
+  #writeHead(args: unknown[]): ServerResponse {
+    if (this.#phase === 'pending') throw headersSent()
+    if (this.#phase === 'waiting') {
+      foldHead(this.#res, args)
+      this.#begin()
+    }
+    return this.#res
+  }
+
+  #beginImplicitly(): void {
+    if (this.#phase !== 'waiting') return
+    this.#implicit = true
+    // Whoever hooks into writeHead has his say now: after the commit he would reach neither status nor session.
+    this.#res.writeHead(this.#res.statusCode)
+  }
+
+  #begin(): void {
+    this.#phase = 'pending'
+    this.#status = this.#res.statusCode
+    this.#settle(this.#status)
+      .then((outcome) => (outcome.instead ? this.#replace(outcome) : this.#release(outcome)))
+      .catch((error) => this.#call('destroy', [error]))
+  }
+
+  #enqueue(name: QueuedCall['name'], args: unknown[]): void {
+    this.#beginImplicitly()
+    if (this.#phase === 'replaced') discard(args)
+    else this.#queue.push({ name, args })
+  }
+
+  #write(args: unknown[]): boolean {
+    checkChunk(args[0])
+    this.#enqueue('write', args)
+    if (this.#phase === 'pending') this.#blocked = true
+    return this.#phase === 'replaced'
+  }
+
+  #end(args: unknown[]): ServerResponse {
+    if (args[0] != null && typeof args[0] !== 'function') checkChunk(args[0])
+    this.#enqueue('end', args)
+    this.#ended = true
+    return this.#res
+  }
+
+  #release({ effects }: Outcome): void {
+    const res = this.#res
+    this.#phase = 'released'
+    applyEffects(effects, headersOf(res))
+    res.statusCode = this.#status
+    let flows = true
+    this.#directly(() => {
+      // An implicit head stays one, so that Node counts the length of a body that comes in one piece.
+      if (!this.#implicit) this.#call('writeHead', [this.#status])
+      for (const { name, args } of this.#queue.splice(0)) flows = this.#call(name, args) !== false
+    })
+    // Where the last write was refused once more, whoever refused it says when to go on.
+    if (this.#blocked && flows && !this.#ended && !res.destroyed) res.emit('drain')
+    for (const listener of res.rawListeners('drain')) {
+      res.off('drain', listener as () => void)
+      this.#call('on', ['drain', listener])
+    }
+  }
+
+  #replace({ effects, instead }: Outcome): void {
+    const res = this.#res
+    const { answer, error } = instead!
+    this.#phase = 'replaced'
+    for (const { args } of this.#queue.splice(0)) discard(args)
+    this.#directly(() => {
+      prepareAnswer(res, answer)
+      applyEffects(effects, headersOf(res))
+      this.#call('writeHead', [answer.status])
+      this.#call('end', [answer.body])
+    })
+    if (this.#ended) return
+    // What still flows into it must stop: `pipeline` destroys its source when its destination fails.
+    res.on('error', () => {})
+    res.emit('error', error)
+  }
+
+  /** Without a detour through those who wrapped our writeHead, for they have had their say. */
+  #directly(run: () => void): void {
+    const res = this.#res
+    const wrapped = res.writeHead
+    res.writeHead = this.#original.writeHead as typeof res.writeHead
+    this.#passing = true
+    try {
+      run()
+    } finally {
+      this.#passing = false
+      res.writeHead = wrapped
+    }
+  }
+}
+
+/**
+ * Takes in what `writeHead` was given, in all its forms: with and without a message, headers as an object, as a flat
+ * array, as an array of pairs (CVE-2025-7339). They replace those of the same name that were set before.
+ */
+function foldHead(res: ServerResponse, [status, ...rest]: unknown[]): void {
+  const code = Number(status) | 0
+  if (code < 100 || code > 999)
+    throw fault(RangeError, 'ERR_HTTP_INVALID_STATUS_CODE', `Invalid status code: ${status}`)
+  const [message, headers] = typeof rest[0] === 'string' ? rest : [undefined, rest[1] ?? rest[0]]
+  if (Array.isArray(headers)) {
+    const pairs = pairsOf(headers)
+    for (const [name] of pairs) res.removeHeader(name)
+    for (const [name, value] of pairs) res.appendHeader(name, value)
+  } else {
+    for (const [name, value] of Object.entries(headers ?? {})) if (name !== '') res.setHeader(name, value)
+  }
+  res.statusCode = code
+  if (message !== undefined) res.statusMessage = message as string
+}
+
+function pairsOf(headers: readonly unknown[]): [name: string, value: string | string[]][] {
+  if (Array.isArray(headers[0])) return headers as [string, string][]
+  if (headers.length % 2 !== 0)
+    throw fault(TypeError, 'ERR_INVALID_ARG_VALUE', 'The headers are names without a value')
+  return headers.flatMap((name, index) => (index % 2 === 0 ? [[name, headers[index + 1]]] : [])) as [
+    string,
+    string,
+  ][]
+}
+
+/** At once, as Node would: where the call waits, its error would reach nobody. */
+function checkChunk(chunk: unknown): void {
+  if (typeof chunk === 'string' || chunk instanceof Uint8Array) return
+  throw fault(TypeError, 'ERR_INVALID_ARG_TYPE', 'A chunk must be a string or a Uint8Array')
+}
+
+/** Nobody gets these bytes, but whoever waits for them to be taken must go on. */
+function discard(args: readonly unknown[]): void {
+  const callback = args.at(-1)
+  if (typeof callback === 'function') process.nextTick(() => callback())
+}
+
+function descriptorOf(object: object, name: string): PropertyDescriptor | undefined {
+  for (let holder: object | null = object; holder; holder = Object.getPrototypeOf(holder)) {
+    const found = Object.getOwnPropertyDescriptor(holder, name)
+    if (found) return found
+  }
+  return undefined
+}
+
+function headersSent(): Error {
+  return fault(Error, 'ERR_HTTP_HEADERS_SENT', 'The response has begun: its headers can no longer be changed')
+}
+
+function fault(kind: new (message: string) => Error, code: string, message: string): Error {
+  return Object.assign(new kind(message), { code })
+}

@@ -1,0 +1,88 @@
+/** Sessions for Express, 5 and 4. @module */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { SessionError } from '../core/errors.ts'
+import type { Sessions } from '../core/sessions.ts'
+import { trustProxies } from '../proxy.ts'
+import { answerTo } from './answer.ts'
+import { anonymousContext, headerOf, nodeContext } from './context.ts'
+import { applyEffects, headersOf } from './effects.ts'
+import { answered, answerFor, commitFirst, type ErrorOptions, sendAnswer } from './respond.ts'
+
+export type { Answer } from './answer.ts'
+export type { ErrorOptions } from './respond.ts'
+
+type Next = (error?: unknown) => void
+
+/** The requests that already have their session, of each `Sessions`. */
+const servedBy = new WeakMap<object, WeakSet<IncomingMessage>>()
+
+/**
+ * Gives each request its session: `sessions.current()`, anywhere below. The response leaves when the session has been
+ * committed, whichever way it is written: `send`, `json`, `redirect`, `render`, a pipeline. Where the commit fails, an
+ * error takes its place: status, headers and body.
+ *
+ * A request that is refused goes on as an error, to the application's error handler, with its `status` and `code`; there
+ * `sessions.current()` works, and so does its `csrfToken()`, for a form to be shown again. Without an error handler of your
+ * own mount `answerErrors()`: Express's, in production, says no more than "Forbidden".
+ *
+ * Mount it after `express.urlencoded()`, so that it finds `csrf_token` in `req.body`, and before the routes. It may be
+ * mounted on a router; mounted twice, the first counts. Express's `trust proxy` has no say here: the option `proxy` does.
+ *
+ * @param options.onError - for a commit that failed, when the application has already ended its response
+ * @example
+ * app.use(express.urlencoded({ extended: false }), protect(sessions))
+ */
+export function protect<Data extends object>(
+  sessions: Sessions<Data>,
+  options: ErrorOptions = {},
+): (req: IncomingMessage, res: ServerResponse, next: Next) => void {
+  const trust = trustProxies(sessions.policy.proxy)
+  const served = servedBy.get(sessions) ?? new WeakSet()
+  servedBy.set(sessions, served)
+
+  async function serve(req: IncomingMessage, res: ServerResponse): Promise<(next: Next) => void> {
+    let context = anonymousContext(req)
+    try {
+      context = nodeContext(req, trust)
+      const session = await sessions.open(context)
+      commitFirst(sessions, session, context, res, (error) => answerFor(error, req, options))
+      const { refusal } = session
+      if (refusal?.location) {
+        sendAnswer(res, answerTo(refusal, context))
+        return () => {}
+      }
+      if (refusal) forbidStoring(res, refusal)
+      return (next) => sessions.run(session, () => next(refusal ?? undefined))
+    } catch (error) {
+      if (error instanceof SessionError) forbidStoring(res, error)
+      applyEffects(sessions.failed(context), headersOf(res))
+      return (next) => next(error)
+    }
+  }
+
+  return (req, res, next) => {
+    if (served.has(req)) return next()
+    served.add(req)
+    void serve(req, res).then((proceed) => proceed(next))
+  }
+}
+
+/** Answers every `SessionError` as the other adapters do, and passes other errors on. To be mounted after the routes. */
+export function answerErrors(): (
+  error: unknown,
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: Next,
+) => void {
+  return (error, req, res, next) => {
+    if (error instanceof Error && answered.has(error)) return
+    if (!(error instanceof SessionError) || res.headersSent) return next(error)
+    sendAnswer(res, answerTo(error, { header: (name) => headerOf(req, name) }))
+  }
+}
+
+function forbidStoring(res: ServerResponse, { status }: SessionError): void {
+  res.setHeader('Cache-Control', 'no-store')
+  if (status === 503) res.setHeader('Retry-After', '1')
+}

@@ -1,0 +1,67 @@
+/** What the adapters for Node's responses have in common. @module */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Effects } from '../core/effects.ts'
+import type { MaybePromise } from '../core/engine.ts'
+import { SessionError } from '../core/errors.ts'
+import type { RequestContext } from '../core/request.ts'
+import type { Session } from '../core/session.ts'
+import type { Sessions } from '../core/sessions.ts'
+import { type Answer, answerTo, INTERNAL_ERROR, prepareAnswer } from './answer.ts'
+import { headerOf } from './context.ts'
+import { deferResponse } from './defer.ts'
+import { applyEffects, headersOf } from './effects.ts'
+
+/** What an application can say of errors that the adapter answers. */
+export interface ErrorOptions {
+  /**
+   * Makes the answer to a request that was refused, or whose commit failed. In the former case `sessions.current()` works
+   * in it, and so does its `csrfToken()`.
+   * @defaultValue JSON or one line of text, with the error's code and message
+   */
+  readonly onError?: (error: SessionError, req: IncomingMessage) => MaybePromise<Answer>
+}
+
+/** Errors whose answer has left already, in the place of the response that now fails with them. */
+export const answered: WeakSet<object> = new WeakSet()
+
+/** Has a response wait for its session's commit; where that fails, another response leaves in its place. */
+export function commitFirst<Data extends object>(
+  sessions: Sessions<Data>,
+  session: Session<Data>,
+  context: RequestContext,
+  res: ServerResponse,
+  answer: (error: unknown) => Promise<Answer>,
+): void {
+  deferResponse(res, async (status) => {
+    try {
+      return { effects: await sessions.commit(session, status), instead: null }
+    } catch (error) {
+      if (error instanceof Error) answered.add(error)
+      return { effects: sessions.failed(context), instead: { answer: await answer(error), error } }
+    }
+  })
+}
+
+/** Finds the answer to whatever went wrong. Never fails itself: what has no answer is a bare 500, and is logged. */
+export async function answerFor(
+  error: unknown,
+  req: IncomingMessage,
+  { onError }: ErrorOptions,
+): Promise<Answer> {
+  try {
+    if (!(error instanceof SessionError)) throw error
+    return (await onError?.(error, req)) ?? answerTo(error, { header: (name) => headerOf(req, name) })
+  } catch (unexpected) {
+    console.error('holdfast: a request failed', unexpected)
+    return INTERNAL_ERROR
+  }
+}
+
+/** Ends a response with an answer. */
+export function sendAnswer(res: ServerResponse, answer: Answer, effects: Effects | null = null): void {
+  prepareAnswer(res, answer)
+  if (effects) applyEffects(effects, headersOf(res))
+  res.writeHead(answer.status)
+  res.end(answer.body)
+}

@@ -1,0 +1,108 @@
+/** One neutral handler, through each adapter. */
+
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
+import type express from 'express'
+import { answerErrors, protect as protectExpress } from 'holdfast/express'
+import { protect as protectNode } from 'holdfast/node'
+import { protect as protectWeb } from 'holdfast/web'
+import type { Adapter, AnySession, Exchange, Reply } from './harness.ts'
+
+export const web: Adapter = {
+  name: 'web',
+  listen: (sessions, handler) =>
+    serveFetch(
+      protectWeb(sessions, async (request, session, _info: object) => {
+        const { pathname, searchParams: query } = new URL(request.url)
+        const text = () => request.text()
+        const {
+          status = 200,
+          headers = [],
+          body,
+        } = await handler({
+          session,
+          method: request.method,
+          path: pathname,
+          query,
+          text,
+        })
+        const stream = body instanceof Readable ? (Readable.toWeb(body) as ReadableStream) : body
+        return new Response(stream ?? null, {
+          status,
+          headers: headers.map(([name, value]) => [name, value]),
+        })
+      }),
+    ),
+}
+
+export const node: Adapter = {
+  name: 'node',
+  listen(sessions, handler) {
+    const listener = protectNode(sessions, async (req, res, session) => {
+      await reply(res, await handler(exchange(req, session)))
+    })
+    return async (req, res) => {
+      if (/urlencoded/i.test(req.headers['content-type'] ?? '')) {
+        Object.assign(req, { body: Object.fromEntries(new URLSearchParams(await text(req))) })
+      }
+      listener(req, res)
+    }
+  },
+}
+
+/** @param framework - `express` of either version */
+export function expressAdapter(name: string, framework: typeof express): Adapter {
+  return {
+    name,
+    listen(sessions, handler) {
+      const app = framework()
+      // Or it writes errors to the console.
+      app.set('env', 'test')
+      app.use(framework.urlencoded({ extended: false }), protectExpress(sessions))
+      app.use((req, res, next) => {
+        Promise.resolve(handler(exchange(req, sessions.current())))
+          .then((given) => reply(res, given))
+          .catch(next)
+      })
+      app.use(answerErrors())
+      return app
+    },
+  }
+}
+
+function exchange(req: IncomingMessage, session: AnySession): Exchange {
+  const { pathname, searchParams: query } = new URL(req.url!, 'http://host.invalid')
+  return { session, method: req.method!, path: pathname, query, text: () => text(req) }
+}
+
+async function reply(res: ServerResponse, { status = 200, headers = [], body }: Reply): Promise<void> {
+  res.statusCode = status
+  for (const [name, value] of headers) res.appendHeader(name, value)
+  if (body instanceof Readable) await pipeline(body, res)
+  else res.end(body)
+}
+
+/** Serves a fetch handler as Deno does: what is known of the connection comes second. */
+function serveFetch(fetch: (request: Request, info: object) => Promise<Response>): RequestListener {
+  return async (req, res) => {
+    const headers = new Headers()
+    for (let at = 0; at < req.rawHeaders.length; at += 2)
+      headers.append(req.rawHeaders[at]!, req.rawHeaders[at + 1]!)
+    const scheme = 'encrypted' in req.socket ? 'https' : 'http'
+    const bodiless = req.method === 'GET' || req.method === 'HEAD'
+    const body = bodiless ? null : (Readable.toWeb(req) as ReadableStream)
+    const url = `${scheme}://${req.headers.host}${req.url}`
+    try {
+      const request = new Request(url, { method: req.method!, headers, body, duplex: 'half' } as RequestInit)
+      const response = await fetch(request, { remoteAddr: { hostname: req.socket.remoteAddress } })
+      res.writeHead(response.status, [...response.headers].flat())
+      if (response.body) await pipeline(Readable.fromWeb(response.body as never), res)
+      else res.end()
+    } catch {
+      if (!res.headersSent) res.writeHead(500)
+      res.end()
+    }
+  }
+}
