@@ -7,6 +7,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, wr
 import { stripTypeScriptTypes } from 'node:module'
 import { availableParallelism, tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 const TIMEOUT = 60_000
@@ -99,13 +100,16 @@ async function judge(copy, { file, search, replace, tests }) {
   }
 }
 
-/** Runs one test file. One that hangs has noticed something, too. */
+/** Runs one test file, up to its first failure. One that hangs has noticed something, too. */
 function passes(copy, test) {
+  const args = ['--conditions=holdfast-source', '--test-reporter=tap', test]
   const env = { ...process.env, NODE_COMPILE_CACHE: join(work, 'compiled') }
-  const args = ['--conditions=holdfast-source', test]
-  const child = spawn(process.execPath, args, { cwd: copy, env, stdio: 'ignore' })
+  const child = spawn(process.execPath, args, { cwd: copy, env, stdio: ['ignore', 'pipe', 'ignore'] })
   running.add(child)
   const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT)
+  createInterface(child.stdout).on('line', (line) => {
+    if (/^\s*not ok /.test(line)) child.kill('SIGKILL')
+  })
   return new Promise((resolve) => {
     child.on('exit', (code) => {
       clearTimeout(timer)

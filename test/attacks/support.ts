@@ -20,7 +20,6 @@ import {
 export type Data = Record<string, unknown>
 export type AnySession = Session<Data>
 
-const SECOND = 1_000
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
 

@@ -175,10 +175,10 @@ function sessionScenarios(open: Open): void {
       if (verb === 'touch') touched++
       return call()
     })
-    await using site = await open({ engine, idle: '1s', absolute: '1h' })
+    await using site = await open({ engine, idle: '10s', absolute: '1h' })
     const client = site.browser({ redirect: 'manual' })
     await client.post('/login?user=ada')
-    await pause(150)
+    await pause(1_100)
     await client.fetch('/me', { headers: { 'session-passive': '1' } })
     assert.equal(touched, 0)
     await client.fetch('/me')
