@@ -25,7 +25,7 @@ const [task = 'help', ...rest] = process.argv.slice(2)
 const parents = lineage()
 const attwFormat = ['--format', 'table-flipped', '--no-emoji', '--no-summary', '--no-color']
 const testing = ['--conditions=holdfast-source', '--test', '--test-reporter=spec']
-const tasks = { start, test, quick, check, build, format, mutants }
+const tasks = { start, test, quick, deep, check, build, format, mutants }
 
 process.chdir(root)
 if (Object.hasOwn(tasks, task)) await tasks[task](rest)
@@ -69,7 +69,7 @@ function test(args) {
   const browser = chromium()
   const env = browser === undefined ? { HOLDFAST_BROWSER_SKIP: '1' } : { HOLDFAST_CHROMIUM: browser }
   const where = browser === undefined ? 'WITHOUT a browser' : `browser: ${browser}`
-  const files = args.length > 0 ? args : ['test/**/*.test.ts']
+  const files = args.length > 0 ? args : ['test/!(model|properties)/**/*.test.ts']
   const steps = [
     ['types', () => bin('tsc', ['-p', 'tsconfig.json'])],
     ['lint and format', () => bin('biome', ['check', '--error-on-warnings', '.'])],
@@ -103,8 +103,15 @@ function test(args) {
 /** The tests that need neither a build nor a browser; or the files given. */
 function quick(args) {
   install()
-  const files = args.length > 0 ? args : ['test/!(browser|package)/**/*.test.ts']
+  const files = args.length > 0 ? args : ['test/!(browser|package|model|properties)/**/*.test.ts']
   finish(run(node('tests'), [...testing, ...files]))
+}
+
+/** What searches instead of checking: every order of a few requests, and many orders of many. Takes minutes. */
+function deep(args) {
+  install()
+  const files = args.length > 0 ? args : ['test/{model,properties}/**/*.test.ts']
+  finish(run(node('tests'), ['--conditions=holdfast-source', '--test', ...files]))
 }
 
 function check() {
