@@ -122,6 +122,17 @@ for (let round = 1; round <= ROUNDS; round++) {
       })
     })
 
+    test('100 users who log in twice at once, for the first time: both sessions are theirs to see', async (t) => {
+      const fleet = new Fleet(t, PATIENT)
+      await fleet.start('node', 'express')
+      await inParallel(100, 8, async (index) => {
+        const clients = [fleet.client(), fleet.client(), fleet.client(), fleet.client()]
+        await Promise.all(clients.map((client, on) => client.post(`/login?user=user${index}`, on)))
+        const { body } = await fleet.client().get(`/sessions?user=user${index}`)
+        assert.deepEqual(new Set(body.ids as string[]), new Set(clients.map(({ id }) => id)))
+      })
+    })
+
     test('P3 100 parallel logins from one token leave no way back to it', async (t) => {
       const fleet = new Fleet(t, PATIENT)
       await fleet.start('node', 'express')
@@ -147,7 +158,8 @@ for (let round = 1; round <= ROUNDS; round++) {
         const fleet = new Fleet(t, PATIENT)
         await fleet.start(adapter)
         const ada = await loggedIn(fleet, 'ada')
-        const answers = await inParallel(500, 500, () => ada.send('POST', '/increment'))
+        // All are opened before the first one writes: one after another they would not meet at all.
+        const answers = await inParallel(500, 500, () => ada.send('POST', '/increment?delay=300'))
         assert.deepEqual(tally(answers), { 200: 500 })
         assert.deepEqual((await ada.get('/data')).body.data, { count: 500 })
         assert.deepEqual((await ada.get('/swaps')).body, { lost: 0 }, 'they did not write in turn')
