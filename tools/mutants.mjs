@@ -38,14 +38,17 @@ async function main() {
   if (mutants.length === 0) return fail('no mutant has that name')
   const copies = Array.from({ length: Math.min(availableParallelism(), mutants.length) }, makeCopy)
   const started = performance.now()
-  if (!(await passUnbroken(copies))) return 1
+  const failing = await findFailing(copies)
+  for (const [test, why] of failing) fail(`${test} fails although nothing is broken: ${why}`)
 
   const survivors = []
   let next = 0
   let done = 0
   const worker = async (copy) => {
     for (let mutant = mutants[next++]; mutant; mutant = mutants[next++]) {
-      const outcome = await judge(copy, mutant)
+      const outcome = mutant.tests.some((test) => failing.has(test))
+        ? { caught: false, word: 'UNPROVEN' }
+        : await judge(copy, mutant)
       if (!outcome.caught) survivors.push(mutant)
       const count = `${String(++done).padStart(String(mutants.length).length)}/${mutants.length}`
       console.log(`${count}  ${outcome.word.padEnd(8)}  ${basename(mutant.file, '.ts')}: ${mutant.rule}`)
@@ -65,18 +68,18 @@ async function main() {
 }
 
 /** A test that fails by itself would catch everything. */
-async function passUnbroken(copies) {
+async function findFailing(copies) {
   const tests = [...new Set(mutants.flatMap((mutant) => mutant.tests))]
   console.log(`${mutants.length} mutants; first, ${tests.length} test files as they are`)
-  const failed = []
+  const failing = new Map()
   const worker = async (copy) => {
     for (let test = tests.pop(); test; test = tests.pop()) {
-      if (!(await passes(copy, test))) failed.push(test)
+      const failure = await run(copy, test)
+      if (failure) failing.set(test, failure)
     }
   }
   await Promise.all(copies.map(worker))
-  for (const test of failed) fail(`${test} fails although nothing is broken`)
-  return failed.length === 0
+  return failing
 }
 
 async function judge(copy, { file, search, replace, tests }) {
@@ -93,28 +96,33 @@ async function judge(copy, { file, search, replace, tests }) {
   }
   writeFileSync(path, broken)
   try {
-    for (const test of tests) if (!(await passes(copy, test))) return { caught: true, word: 'caught' }
+    for (const test of tests) if (await run(copy, test)) return { caught: true, word: 'caught' }
     return { caught: false, word: 'SURVIVED' }
   } finally {
     writeFileSync(path, source)
   }
 }
 
-/** Runs one test file, up to its first failure. One that hangs has noticed something, too. */
-function passes(copy, test) {
+/** Runs one test file, up to its first failure, and tells which that is. One that hangs has noticed something, too. */
+function run(copy, test) {
   const args = ['--conditions=holdfast-source', '--test-reporter=tap', test]
   const env = { ...process.env, NODE_COMPILE_CACHE: join(work, 'compiled') }
   const child = spawn(process.execPath, args, { cwd: copy, env, stdio: ['ignore', 'pipe', 'ignore'] })
   running.add(child)
-  const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT)
+  let failure
+  const give = (why) => {
+    failure ??= why
+    child.kill('SIGKILL')
+  }
+  const timer = setTimeout(() => give('it hangs'), TIMEOUT)
   createInterface(child.stdout).on('line', (line) => {
-    if (/^\s*not ok /.test(line)) child.kill('SIGKILL')
+    if (/^\s*not ok /.test(line)) give(line.trim())
   })
   return new Promise((resolve) => {
     child.on('exit', (code) => {
       clearTimeout(timer)
       running.delete(child)
-      resolve(code === 0)
+      resolve(failure ?? (code === 0 ? null : `it exits with ${code}`))
     })
   })
 }
