@@ -9,6 +9,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { CONFIGURATIONS } from './configurations.ts'
 import { draw, toSvg, toText } from './diagram.ts'
@@ -81,4 +82,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (import.meta.main) await main()
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main()

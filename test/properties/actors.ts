@@ -39,6 +39,8 @@ export type Step =
       readonly delivery: Delivery
     }
   | { readonly kind: 'begin'; readonly by: number; readonly on: number; readonly action: Action }
+  /** On its way, with the cookies of now; it arrives when it is finished. */
+  | { readonly kind: 'send'; readonly by: number; readonly on: number; readonly action: Action }
   | { readonly kind: 'finish'; readonly which: number; readonly delivery: Delivery }
   | { readonly kind: 'burst'; readonly by: number; readonly actions: readonly Action[] }
   | { readonly kind: 'wait'; readonly by: number }
@@ -62,7 +64,7 @@ const login = (name: 'login' | 'login, revoking others') =>
 const plain = (...names: Exclude<Action['do'], 'login' | 'login, revoking others'>[]) =>
   fc.record({ do: fc.constantFrom(...names) })
 
-export const action: fc.Arbitrary<Action> = fc.oneof(
+const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 4, arbitrary: login('login') },
   { weight: 1, arbitrary: login('login, revoking others') },
   { weight: 10, arbitrary: plain('read', 'increment', 'mark') },
@@ -77,9 +79,11 @@ const wait = fc.oneof(
   fc.integer({ min: 1, max: 40 * MINUTE }),
 )
 
-export const step: fc.Arbitrary<Step> = fc.oneof(
+/** Everybody does anything. */
+const anything: fc.Arbitrary<Step> = fc.oneof(
   { weight: 20, arbitrary: fc.record({ kind: fc.constant('ask' as const), by, on, action, delivery }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('begin' as const), by, on, action }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('send' as const), by, on, action }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('finish' as const), which: fc.nat(5), delivery }) },
   {
     weight: 2,
@@ -94,3 +98,36 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('revoke' as const), user }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('revoke one' as const), of: fc.nat(BROWSERS - 1) }) },
 )
+
+const one = fc.constant(0)
+const tabs = fc.oneof(
+  { weight: 8, arbitrary: plain('read', 'increment') },
+  { weight: 3, arbitrary: plain('csrf', 'renew', 'reauthenticate') },
+  { weight: 1, arbitrary: login('login') },
+)
+const slowly = fc.constantFrom<Delivery>('now', 'now', 'now', 'later', 'later', 'lost')
+
+/** One browser with many tabs, whose requests and answers overtake one another while its token is renewed. */
+const busy: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({ kind: fc.constant('ask' as const), by: one, on, action: tabs, delivery: slowly }),
+  },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('begin' as const), by: one, on, action: tabs }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('send' as const), by: one, on, action: tabs }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant('finish' as const), which: fc.nat(5), delivery: slowly }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('wait' as const),
+      by: fc.constantFrom(SECOND, 10 * SECOND, 50 * SECOND, 16 * MINUTE, 16 * MINUTE),
+    }),
+  },
+)
+
+const list = (step: fc.Arbitrary<Step>) => fc.array(step, { minLength: 1, maxLength: 60, size: 'max' })
+
+export const steps: fc.Arbitrary<Step[]> = fc.oneof(list(anything), list(busy))

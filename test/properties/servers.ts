@@ -1,7 +1,7 @@
 /** Two ways to run the application: through the web adapter, and through `open` and `commit` alone. @module */
 
 import { protect } from '../../src/adapters/web.ts'
-import type { Engine, RequestContext, Session, SessionEvent } from '../../src/index.ts'
+import type { Engine, RequestContext, Session, SessionEvent, SessionsOptions } from '../../src/index.ts'
 import { createSessions, SessionError } from '../../src/index.ts'
 import type { Action } from './actors.ts'
 
@@ -51,6 +51,7 @@ export interface Server {
 export interface ServerParts {
   readonly engine: Engine
   readonly keys: string
+  readonly options: Partial<SessionsOptions<Record<string, unknown>>>
   readonly onEvent: (event: SessionEvent) => void
 }
 
@@ -121,8 +122,8 @@ interface Waiting {
 }
 
 /** Whole HTTP exchanges: `Request` in, `Response` out. */
-export function webServer(parts: ServerParts): Server {
-  const sessions = createSessions({ ...parts })
+export function webServer({ options, ...parts }: ServerParts): Server {
+  const sessions = createSessions({ ...options, ...parts })
   const waiting = new Map<string, Waiting>()
   let number = 0
 
@@ -179,8 +180,8 @@ export function webServer(parts: ServerParts): Server {
 }
 
 /** The core alone. */
-export function coreServer(parts: ServerParts): Server {
-  const sessions = createSessions({ ...parts })
+export function coreServer({ options, ...parts }: ServerParts): Server {
+  const sessions = createSessions({ ...options, ...parts })
   return {
     async begin(ask) {
       const context = contextOf(ask)

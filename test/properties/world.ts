@@ -8,17 +8,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mock } from 'node:test'
 import type { Engine, SessionEvent } from '../../src/index.ts'
-import {
-  type Action,
-  BROWSERS,
-  type Delivery,
-  HOUR,
-  MINUTE,
-  SECOND,
-  type Step,
-  THIEF,
-  USERS,
-} from './actors.ts'
+import { type Action, BROWSERS, type Delivery, MINUTE, SECOND, type Step, THIEF, USERS } from './actors.ts'
 import type { Begun, Reply, Server, ServerParts } from './servers.ts'
 
 const SESSION = '__Host-Http-session'
@@ -26,8 +16,6 @@ const VISITOR = '__Host-Http-visitor'
 const START = Date.UTC(2026, 0, 1)
 const GRACE = 60 * SECOND
 const TOUCH = MINUTE
-const LIMITS = { idle: 30 * MINUTE, absolute: 12 * HOUR }
-const REMEMBERED = { idle: 14 * 24 * HOUR, absolute: 30 * 24 * HOUR }
 const CHANGES = new Set<Action['do']>(['login', 'login, revoking others', 'logout', 'reauthenticate'])
 
 /** Of requests at once, what was written counts before what took it along, and that before what ended it. */
@@ -38,11 +26,16 @@ const ORDER: Partial<Record<Action['do'], number>> = {
   reauthenticate: 3,
 }
 
+interface Limits {
+  readonly idle: number
+  readonly absolute: number
+}
+
 /** What is known of a session. */
 interface Known {
   readonly id: string
   readonly user: string | null
-  readonly limits: typeof LIMITS
+  readonly limits: Limits
   /** Increments that were acknowledged. */
   count: number
   /** Whether more may not have been taken along from a session that another login had ended meanwhile. */
@@ -63,17 +56,30 @@ interface Actor {
   csrf: { readonly value: string; readonly subject: string } | null
   /** Requests under way that came without a session, and may make one. */
   visiting: number
+  /** Requests that have left it, and not arrived. */
+  travelling: number
+  /** One more for each login and the like: what was sent before is of another time. */
+  epoch: number
   mail: Exchange[]
 }
 
-interface Exchange {
+/** A request as it left its client. */
+interface Sent {
   readonly by: number
+  readonly on: number
   readonly action: Action
+  readonly cookie: string
+  readonly token: { readonly id: string; readonly era: number } | null
+  readonly csrf: Actor['csrf']
+  readonly sentAt: number
+  readonly epoch: number
+}
+
+/** The same, with its handler at work. */
+interface Exchange extends Sent {
   readonly begun: Begun
   readonly begunAt: number
-  readonly token: { readonly id: string; readonly era: number } | null
   readonly mark: string
-  readonly csrf: Actor['csrf']
   readonly entitled: string | null
   reply: Reply | null
 }
@@ -82,6 +88,9 @@ export interface Setup {
   readonly engine: () => Engine
   readonly server: (parts: ServerParts) => Server
   readonly keys: string
+  readonly options: ServerParts['options']
+  readonly limits: Limits
+  readonly remembered: Limits
 }
 
 /** Runs one sequence of steps. @throws when a promise is broken */
@@ -102,6 +111,7 @@ export async function run(steps: readonly Step[], setup: Setup): Promise<void> {
 }
 
 class World {
+  readonly #setup: Setup
   readonly #engine: Engine
   readonly #servers: readonly Server[]
   readonly #events: SessionEvent[] = []
@@ -110,40 +120,49 @@ class World {
     entitled: null,
     csrf: null,
     visiting: 0,
+    travelling: 0,
+    epoch: 0,
     mail: [],
   }))
   readonly #known = new Map<string, Known>()
   readonly #tokens = new Set<string>()
   readonly #revokedAt = new Map<string, number>()
-  readonly #pending: Exchange[] = []
+  readonly #pending: (Sent | Exchange)[] = []
   #marks = 0
 
-  constructor({ server, keys }: Setup, engine: Engine) {
+  constructor(setup: Setup, engine: Engine) {
+    const { server, keys, options } = setup
+    this.#setup = setup
     this.#engine = engine
-    const parts = { engine, keys, onEvent: (event: SessionEvent) => void this.#events.push(event) }
+    const parts = { engine, keys, options, onEvent: (event: SessionEvent) => void this.#events.push(event) }
     this.#servers = [server(parts), server(parts)]
   }
 
   async step(step: Step): Promise<void> {
     switch (step.kind) {
       case 'ask': {
-        const exchange = await this.#begin(step.by, step.on, step.action)
+        const exchange = await this.#begin(this.#send(step.by, step.on, step.action))
         await this.#answer([exchange])
         return this.#deliver(exchange, step.delivery)
       }
       case 'begin':
-        this.#pending.push(await this.#begin(step.by, step.on, step.action))
+        this.#pending.push(await this.#begin(this.#send(step.by, step.on, step.action)))
+        return
+      case 'send':
+        this.#actors[step.by]!.travelling++
+        this.#pending.push(this.#send(step.by, step.on, step.action))
         return
       case 'finish': {
-        const [exchange] = this.#pending.splice(step.which % (this.#pending.length || 1), 1)
-        if (!exchange) return
+        const [request] = this.#pending.splice(step.which % (this.#pending.length || 1), 1)
+        if (!request) return
+        const exchange = await this.#arrive(request)
         await this.#answer([exchange])
         return this.#deliver(exchange, step.delivery)
       }
       case 'burst': {
         const exchanges: Exchange[] = []
         for (const [index, action] of step.actions.entries())
-          exchanges.push(await this.#begin(step.by, index, action))
+          exchanges.push(await this.#begin(this.#send(step.by, index, action)))
         await this.#answer(exchanges)
         for (const exchange of exchanges) this.#deliver(exchange, 'now')
         // Which of their answers came last is for the network to say.
@@ -179,7 +198,7 @@ class World {
 
   /** Nobody comes any more: what is left must hold, too. */
   async end(): Promise<void> {
-    for (const exchange of this.#pending.splice(0)) await this.#answer([exchange])
+    for (const request of this.#pending.splice(0)) await this.#answer([await this.#arrive(request)])
     for (const token of this.#tokens) {
       const [id, era] = token.split('.')
       const known = this.#known.get(id!)!
@@ -193,22 +212,43 @@ class World {
     this.#holdsNoSecret('P5: the store', JSON.stringify([records, ledgers]), true)
   }
 
-  async #begin(by: number, on: number, action: Action): Promise<Exchange> {
-    const actor = this.#actors[by]!
-    const shown = actor.jar.get(SESSION)
+  #send(by: number, on: number, action: Action): Sent {
+    const { jar, csrf, epoch } = this.#actors[by]!
+    const shown = jar.get(SESSION)
     const [id = '', era = ''] = shown?.split('.') ?? []
-    const token = shown === undefined ? null : { id, era: Number(era) }
+    return {
+      by,
+      on,
+      action,
+      cookie: [...jar].map((pair) => pair.join('=')).join('; '),
+      token: shown === undefined ? null : { id, era: Number(era) },
+      csrf: action.do === 'csrf' ? csrf : null,
+      sentAt: Date.now(),
+      epoch,
+    }
+  }
+
+  async #arrive(request: Sent | Exchange): Promise<Exchange> {
+    if ('begun' in request) return request
+    const actor = this.#actors[request.by]!
+    actor.travelling--
+    // Who is so late may be taken for a thief.
+    if (Date.now() - request.sentAt > GRACE) actor.entitled = null
+    return this.#begin(request)
+  }
+
+  async #begin(sent: Sent): Promise<Exchange> {
+    const { by, on, action, cookie, token, csrf, epoch } = sent
+    const actor = this.#actors[by]!
     const known = token ? this.#known.get(token.id)! : null
     const before = known && { ...known, expired: this.#isExpired(known) }
     const mark = `mark ${this.#marks++} of ${known?.user ?? 'a visitor'}`
-    const csrf = action.do === 'csrf' ? actor.csrf : null
-    const cookie = [...actor.jar].map((pair) => pair.join('=')).join('; ')
     const begunAt = Date.now()
-    const due =
-      actor.entitled !== null && this.#isSafe(this.#known.get(actor.entitled)!) ? actor.entitled : null
+    const entitled = epoch === actor.epoch ? actor.entitled : null
+    const due = entitled !== null && this.#isSafe(this.#known.get(entitled)!) ? entitled : null
     const begun = await this.#servers[on % 2]!.begin({ action, cookie, csrf: csrf?.value ?? null, mark })
     this.#hear(due)
-    const exchange = { by, action, begun, begunAt, token, mark, csrf, entitled: due, reply: null }
+    const exchange = { ...sent, begun, begunAt, mark, entitled: due, reply: null }
     const { seen } = begun
     if (isVisitor(exchange)) actor.visiting++
 
@@ -257,7 +297,8 @@ class World {
   }
 
   /** Takes in what an acknowledged request has done. */
-  #took({ action, begun, begunAt, token, mark, reply }: Exchange, taken: Set<string>): void {
+  #took({ by, action, begun, begunAt, token, mark, reply }: Exchange, taken: Set<string>): void {
+    if (CHANGES.has(action.do)) this.#actors[by]!.epoch++
     const seen = begun.seen!
     const known = seen.id === null ? null : this.#known.get(seen.id)!
     const handed = this.#tokenIn(reply!)
@@ -394,8 +435,13 @@ class World {
     const inTime = Date.now() - begunAt <= GRACE
     if (CHANGES.has(action.do) || (!inTime && handed)) {
       // What a visitor stores meanwhile takes the place of the cookie; and so does whatever was sent before, and comes late.
+      actor.epoch++
       const sure =
-        handed && inTime && actor.visiting === 0 && actor.mail.length === 0 && exchange.by !== THIEF
+        handed &&
+        inTime &&
+        actor.visiting + actor.travelling === 0 &&
+        actor.mail.length === 0 &&
+        exchange.by !== THIEF
       const known = handed && this.#known.get(handed.id)
       actor.entitled = sure && known && !known.dead && known.user !== null ? handed.id : null
     }
@@ -427,7 +473,7 @@ class World {
     const known: Known = {
       id,
       user,
-      limits: remember ? REMEMBERED : LIMITS,
+      limits: remember ? this.#setup.remembered : this.#setup.limits,
       count: 0,
       exact: true,
       marks: new Set(),
