@@ -147,10 +147,10 @@ export class Committer {
   /** New record, ledger, old record, cookie: in this order no crash leaves a session that its user can't see and end. */
   async #login(state: SessionState, pending: Pending, login: NonNullable<Pending['login']>): Promise<void> {
     const { context, opened } = state
-    const { id, userId, secret, methods, remember: remembered, revokeOthers } = login
+    const { id, userId, secret, methods, level, remember: remembered, revokeOthers } = login
     const base = carried(opened, userId)
     const data = this.#replay(state, base?.data ?? EMPTY, pending)
-    const record = newRecord({ id, secret, userId, methods, remembered, data }, context, this.#policy)
+    const record = newRecord({ id, secret, userId, methods, level, remembered, data }, context, this.#policy)
     await this.#records.insert(record)
 
     const replaced = opened.record?.userId === userId ? opened.record.id : null

@@ -8,6 +8,9 @@ export type MaybePromise<T> = T | Promise<T>
 /** Why a record was ended before its time. */
 export type EndReason = 'logout' | 'replaced' | 'revoked' | 'replayed' | 'mismatch' | 'limit'
 
+/** What an authentication is worth, by the assurance levels of NIST SP 800-63B-4. */
+export type AssuranceLevel = 1 | 2 | 3
+
 /**
  * What proves that a token is the session's, as hashes of hashes (`hash(hash(secret))`): a copy of the store, even
  * together with the keys, can't be turned into a token.
@@ -36,6 +39,8 @@ export interface SessionRecord {
   readonly authenticatedAt: Millis | null
   /** How, by the names of RFC 8176: `pwd`, `otp`, `hwk`. */
   readonly methods: readonly string[]
+  /** What the last authentication was worth; absent where nobody said so, and in records from before there were levels. */
+  readonly level?: AssuranceLevel
   readonly remembered: boolean
   /** From here on the engine may forget it: its deadline plus `remembrance`. Never what decides expiry. */
   readonly expiresAt: Millis

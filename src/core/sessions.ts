@@ -6,7 +6,7 @@ import { withDeadline } from './deadline.ts'
 import { Directory } from './directory.ts'
 import type { Millis } from './duration.ts'
 import { type Effects, effectsOf, effectsOfFailure } from './effects.ts'
-import type { Engine, SessionRecord } from './engine.ts'
+import type { AssuranceLevel, Engine, SessionRecord } from './engine.ts'
 import { SessionError } from './errors.ts'
 import { type Report, reportTo } from './events.ts'
 import { guard } from './guard.ts'
@@ -29,6 +29,8 @@ export interface SessionInfo {
   readonly idleExpiresAt: Millis
   readonly remembered: boolean
   readonly methods: readonly string[]
+  /** null where no authentication said what it was worth. */
+  readonly level: AssuranceLevel | null
   readonly ip: string | null
   readonly userAgent: string | null
 }
@@ -280,7 +282,7 @@ function checkCsrf(session: Session<never>, { context, policy, admission }: Sess
 }
 
 function infoOf(record: SessionRecord, policy: Policy): SessionInfo {
-  const { id, createdAt, seenAt, remembered, methods, client } = record
+  const { id, createdAt, seenAt, remembered, methods, level = null, client } = record
   const { idle, absolute } = deadlines(record, policy)
   return {
     id,
@@ -292,6 +294,7 @@ function infoOf(record: SessionRecord, policy: Policy): SessionInfo {
     idleExpiresAt: Math.min(idle, absolute),
     remembered,
     methods,
+    level,
     ip: client.ip ?? null,
     userAgent: client.userAgent ?? null,
   }

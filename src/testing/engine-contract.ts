@@ -623,6 +623,7 @@ function full(now: number): SessionRecord {
     seenAt: now - 1,
     authenticatedAt: now - 3,
     methods: ['pwd', 'otp'],
+    level: 2,
     remembered: true,
     expiresAt: now + HOUR,
     ended: null,
@@ -632,10 +633,11 @@ function full(now: number): SessionRecord {
   }
 }
 
-/** A visitor's session with every field as empty as it gets. */
+/** A visitor's session with every field as empty as it gets, and without those that may be missing. */
 function bare(now: number): SessionRecord {
+  const { level: _, ...record } = full(now)
   return {
-    ...full(now),
+    ...record,
     userId: null,
     era: 0,
     secrets: { current: 'c'.repeat(43), parent: null },
