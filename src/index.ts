@@ -14,7 +14,7 @@ export type {
 export { type ErrorCode, SessionError, type StepUp } from './core/errors.ts'
 export type { EventName, SessionEvent } from './core/events.ts'
 export { generateKey } from './core/keys.ts'
-export type { CsrfOptions, HstsOptions, Policy, Preset, SessionsOptions } from './core/policy.ts'
+export type { CsrfOptions, HstsOptions, OnExceeded, Policy, Preset, SessionsOptions } from './core/policy.ts'
 export type { Header, RequestContext } from './core/request.ts'
 export type { Requirement } from './core/requirement.ts'
 export type { SessionSchema } from './core/schema.ts'

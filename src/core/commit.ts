@@ -14,6 +14,11 @@ import { Patience, type Records } from './records.ts'
 import { NO_TOKEN, nothingPending, type Pending, type SessionState } from './session.ts'
 import { drawId, drawSecret, formatOffer, formatToken, type Token } from './token.ts'
 
+const REFUSED = {
+  ERR_SESSION_CHANGED: 'Your sessions were ended while you logged in: log in again.',
+  ERR_SESSION_LIMIT: 'You are logged in as often as you may be: log out somewhere else first.',
+} as const
+
 const LOST = {
   ERR_SESSION_ENDED: 'The session ended while this request was under way, so what it changed was not stored.',
   ERR_SESSION_CHANGED:
@@ -154,13 +159,11 @@ export class Committer {
     await this.#records.insert(record)
 
     const replaced = opened.record?.userId === userId ? opened.record.id : null
-    if (!(await this.#directory.admit(record, context, { replaced, revokeOthers }))) {
-      await this.#records.end(id, 'revoked', context.now, undefined, record)
-      throw this.#refused(
-        state,
-        'ERR_SESSION_CHANGED',
-        'Your sessions were ended while you logged in: log in again.',
-      )
+    const refusal = await this.#directory.admit(record, context, { replaced, revokeOthers })
+    if (refusal) {
+      const reason = refusal === 'ERR_SESSION_LIMIT' ? 'limit' : 'revoked'
+      await this.#records.end(id, reason, context.now, undefined, record)
+      throw this.#refused(state, refusal, REFUSED[refusal])
     }
     const handed = opened.record
       ? await this.#takeOver(state, pending, record, opened.record, base !== null)

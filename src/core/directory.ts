@@ -42,22 +42,25 @@ export class Directory {
   /**
    * Admits a freshly made record, ending what the limit displaces.
    *
-   * @returns whether it was admitted; not when the user's sessions were revoked after the login was opened
+   * @returns null when it was admitted; `ERR_SESSION_CHANGED` when the user's sessions were revoked after the login was
+   * opened, `ERR_SESSION_LIMIT` when he has as many as he may have, and none gives way
    */
   async admit(
     record: SessionRecord,
     context: RequestContext,
     { replaced, revokeOthers }: Admittance,
-  ): Promise<boolean> {
+  ): Promise<'ERR_SESSION_CHANGED' | 'ERR_SESSION_LIMIT' | null> {
     const { now } = context
     const userId = record.userId!
-    const max = this.#policy.maxSessionsPerUser
+    const { maxSessionsPerUser: max, onExceeded } = this.#policy
     const entry = { id: record.id, until: deadlines(record, this.#policy).absolute }
     // A session's deadline moves when the policy does, by no more than its longest: until then its entry stays.
     const past = now - Math.max(this.#policy.limits.absolute, this.#policy.remembered.absolute)
+    let refusal: 'ERR_SESSION_CHANGED' | 'ERR_SESSION_LIMIT' | null = null
     let displaced = new Set<string>()
     const ledger = await this.#swap(userId, now, async (ledger) => {
-      if (isTooLate(ledger, now)) return null
+      refusal = isTooLate(ledger, now) ? 'ERR_SESSION_CHANGED' : null
+      if (refusal) return null
       const options = {
         now,
         past,
@@ -69,19 +72,25 @@ export class Directory {
       if (!revokeOthers && excess(ledger, replaced, past, max) > 0) {
         const others = ledger.sessions.map(({ id }) => id).filter((id) => id !== replaced)
         const live = await this.#loadLive(userId, others, now)
-        const ids = live.sort((a, b) => a.seenAt - b.seenAt).map(({ id }) => id)
+        // The ledger's own order is that of the logins.
+        if (onExceeded === 'revoke-least-recent') live.sort((a, b) => a.seenAt - b.seenAt)
+        const ids = live.map(({ id }) => id)
+        const over = Math.max(0, ids.length + 1 - max)
+        if (over > 0 && onExceeded === 'refuse') {
+          refusal = 'ERR_SESSION_LIMIT'
+          return null
+        }
         options.dead = new Set(others.filter((id) => !ids.includes(id)))
-        options.displaced = new Set(ids.slice(0, Math.max(0, ids.length + 1 - max)))
+        options.displaced = new Set(ids.slice(0, over))
       }
       displaced = options.displaced
       return admit(ledger, entry, options)
     })
-    if (!ledger.sessions.some(({ id }) => id === record.id)) return false
-    if (displaced.size > 0) {
-      this.#report('excess_sessions_exceeded', context, { userId, reason: `more than ${max}` })
+    if (displaced.size > 0 || refusal === 'ERR_SESSION_LIMIT') {
+      this.#report('excess_sessions_exceeded', context, { userId, reason: `more than ${max}`, code: refusal })
     }
-    if (ledger.ending.length > 0) await this.#finish(ledger, now, context)
-    return true
+    if (!refusal && ledger.ending.length > 0) await this.#finish(ledger, now, context)
+    return refusal
   }
 
   /** Gives a session its new absolute deadline. @returns whether the ledger still names it */

@@ -260,7 +260,8 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @param userId - the application's name for the user, not empty
    * @throws {SessionError} `ERR_CSRF_TOKEN_MISSING` on an unsafe request that neither shows where it comes from nor
    * carries a CSRF token; the errors of every change; at commit `ERR_SESSION_CHANGED` when the user's sessions were
-   * revoked since the request came, be it by this request itself: that is what `revokeOthers` is for
+   * revoked since the request came, be it by this request itself: that is what `revokeOthers` is for; and
+   * `ERR_SESSION_LIMIT` when he has `maxSessionsPerUser`, and `onExceeded` says `'refuse'`
    * @see ASVS 7.2.4
    */
   authenticate(userId: string, options: AuthenticateOptions = {}): void {

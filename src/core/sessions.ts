@@ -102,7 +102,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
    *
    * @param status - of the response: with 5xx everything is dropped but the session's end and its use; with 4xx, too, where
    *   the handler had authenticated somebody
-   * @throws {SessionError} `ERR_SESSION_ENDED`, `ERR_SESSION_CHANGED`, `ERR_SESSION_DATA`, `ERR_SESSION_DATA_TOO_LARGE`,
+   * @throws {SessionError} `ERR_SESSION_ENDED`, `ERR_SESSION_CHANGED`, `ERR_SESSION_LIMIT`, `ERR_SESSION_DATA`, `ERR_SESSION_DATA_TOO_LARGE`,
    * `ERR_CSRF_TOKEN_MISSING`, `ERR_ENGINE`, `ERR_ENGINE_FULL`: the whole response must then give way to the error
    */
   async commit(session: Session<Data>, status = 200): Promise<Effects> {
