@@ -105,10 +105,7 @@ export class Committer {
     }
     // The one exception to "record first": a ledger that names a deadline too late is harmless, one that forgets a live
     // session is not.
-    if (
-      reauthenticate &&
-      !(await this.#directory.extend({ ...opened, authenticatedAt: reauthenticate.at }, intent.at))
-    ) {
+    if (reauthenticate && !(await this.#directory.extend(opened, reauthenticate.at, intent.at))) {
       throw this.#refused(state, 'ERR_SESSION_ENDED', LOST.ERR_SESSION_ENDED)
     }
     const patience = new Patience(this.#policy.engineTimeout)

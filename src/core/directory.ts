@@ -2,9 +2,11 @@ import type { Millis } from './duration.ts'
 import type { Engine, SessionRecord, UserLedger } from './engine.ts'
 import { SessionError } from './errors.ts'
 import type { Report } from './events.ts'
-import { admit, dismiss, emptyLedger, excess, extend, isTooLate, revokeAll } from './ledger.ts'
+import type { Everybody } from './everybody.ts'
+import { isCutOff } from './judge.ts'
+import { admit, dismiss, emptyLedger, excess, extend, isTooLate, revokeAll, revokeSome } from './ledger.ts'
 import { deadlines, type Policy } from './policy.ts'
-import { type Ending, Patience, type Records } from './records.ts'
+import { type Ending, isAlive, Patience, type Records } from './records.ts'
 import type { RequestContext } from './request.ts'
 
 /** What a login asks of its user's ledger. */
@@ -14,16 +16,31 @@ export interface Admittance {
   readonly revokeOthers: boolean
 }
 
+/** Whose records: one user's, or everybody's, in pages. */
+export interface PageQuery {
+  readonly userId: string | null
+  /** Where the page before it ended; null for the first. */
+  readonly cursor: string | null
+  readonly limit: number
+}
+
+interface RecordPage {
+  readonly records: SessionRecord[]
+  readonly next: string | null
+}
+
 /** Each user's sessions: performs what the pure functions of `ledger.ts` decide, by swaps. */
 export class Directory {
   readonly #engine: Engine
   readonly #records: Records
+  readonly #everybody: Everybody
   readonly #policy: Policy
   readonly #report: Report
 
-  constructor(engine: Engine, records: Records, policy: Policy, report: Report) {
+  constructor(engine: Engine, records: Records, everybody: Everybody, policy: Policy, report: Report) {
     this.#engine = engine
     this.#records = records
+    this.#everybody = everybody
     this.#policy = policy
     this.#report = report
   }
@@ -37,6 +54,32 @@ export class Directory {
       [...sessions, ...ending].map(({ id }) => id),
       now,
     )
+  }
+
+  /** A page of a user's live records, or of every user's. It may hold fewer than `limit`, and none, and go on. */
+  async page({ userId, cursor, limit }: PageQuery, now: Millis): Promise<RecordPage> {
+    if (userId === null) return this.#scan(cursor, limit, now)
+    const { sessions, ending } = await this.#load(userId)
+    const ids = [...sessions, ...ending].map(({ id }) => id).sort()
+    const rest = ids.filter((id) => cursor === null || id > cursor)
+    const page = rest.slice(0, limit)
+    return {
+      records: await this.#loadLive(userId, page, now),
+      next: rest.length > limit ? page.at(-1)! : null,
+    }
+  }
+
+  async #scan(cursor: string | null, limit: number, now: Millis): Promise<RecordPage> {
+    const { name, scan } = this.#engine
+    if (!scan) {
+      const message = `The ${name} engine can't list everybody's sessions, for it has no scan: list a user's.`
+      throw new SessionError('ERR_UNSUPPORTED', message)
+    }
+    const { records, next = null } = await scan({ limit, ...(cursor !== null && { cursor }) })
+    const notBefore = await this.#everybody.notBefore()
+    const isListed = (record: SessionRecord) =>
+      record.userId !== null && isAlive(record, now, this.#policy) && !isCutOff(record, notBefore)
+    return { records: records.filter(isListed), next }
   }
 
   /**
@@ -56,10 +99,11 @@ export class Directory {
     const entry = { id: record.id, until: deadlines(record, this.#policy).absolute }
     // A session's deadline moves when the policy does, by no more than its longest: until then its entry stays.
     const past = now - Math.max(this.#policy.limits.absolute, this.#policy.remembered.absolute)
+    const everybody = { notBefore: await this.#everybody.notBefore() }
     let refusal: 'ERR_SESSION_CHANGED' | 'ERR_SESSION_LIMIT' | null = null
     let displaced = new Set<string>()
     const ledger = await this.#swap(userId, now, async (ledger) => {
-      refusal = isTooLate(ledger, now) ? 'ERR_SESSION_CHANGED' : null
+      refusal = isTooLate(ledger, now) || isTooLate(everybody, now) ? 'ERR_SESSION_CHANGED' : null
       if (refusal) return null
       const options = {
         now,
@@ -93,16 +137,38 @@ export class Directory {
     return refusal
   }
 
-  /** Gives a session its new absolute deadline. @returns whether the ledger still names it */
-  async extend(record: SessionRecord, now: Millis): Promise<boolean> {
-    const entry = { id: record.id, until: deadlines(record, this.#policy).absolute }
+  /** Gives a session its new absolute deadline. @param at - of its new authentication @returns whether it still lives */
+  async extend(record: SessionRecord, at: Millis, now: Millis): Promise<boolean> {
+    if (isCutOff(record, await this.#everybody.notBefore())) return false
+    const entry = {
+      id: record.id,
+      until: deadlines({ ...record, authenticatedAt: at }, this.#policy).absolute,
+    }
     const ledger = await this.#swap(record.userId!, now, (ledger) => extend(ledger, entry))
     return ledger.sessions.some(({ id }) => id === record.id)
   }
 
-  /** Ends all of a user's sessions but one. @returns how many */
-  async revokeAll(userId: string, except: string | null, now: Millis): Promise<number> {
-    const ledger = await this.#swap(userId, now, (ledger) => revokeAll(ledger, except, 'revoked', now))
+  /**
+   * Ends all of a user's sessions but one.
+   *
+   * @param before - only those that were authenticated by then; null for all
+   * @returns how many
+   */
+  async revokeAll(
+    userId: string,
+    except: string | null,
+    before: Millis | null,
+    now: Millis,
+  ): Promise<number> {
+    const ledger = await this.#swap(userId, now, async (ledger) => {
+      if (before === null) return revokeAll(ledger, except, 'revoked', now)
+      // Expired ones, too: a longer limit may bring them back to life.
+      const loading = ledger.sessions.map(({ id }) => this.#records.load(id, true))
+      const old = (await Promise.all(loading)).flatMap((record) =>
+        record && record.id !== except && isCutOff(record, before) ? [record.id] : [],
+      )
+      return revokeSome(ledger, new Set(old), before)
+    })
     return this.#finish(ledger, now, null)
   }
 
@@ -133,7 +199,9 @@ export class Directory {
   }
 
   async #loadLive(userId: string, ids: readonly string[], now: Millis): Promise<SessionRecord[]> {
-    return (await this.#records.loadLive(ids, now)).filter((record) => record.userId === userId)
+    const notBefore = await this.#everybody.notBefore()
+    const records = await this.#records.loadLive(ids, now)
+    return records.filter((record) => record.userId === userId && !isCutOff(record, notBefore))
   }
 
   async #load(userId: string): Promise<UserLedger> {

@@ -24,6 +24,7 @@ const STATUS = {
   ERR_SESSION_DATA_TOO_LARGE: 413,
   ERR_ENGINE: 503,
   ERR_ENGINE_FULL: 503,
+  ERR_UNSUPPORTED: 500,
 } as const
 
 /** Every code that a `SessionError` can carry. Codes are stable; messages are not. */

@@ -9,14 +9,22 @@ import type { EndReason, UserLedger } from './engine.ts'
 
 type Entry = UserLedger['sessions'][number]
 
+/** Whose ledger holds the moment that counts for everybody. No user's, for a user's id holds no NUL. */
+export const EVERYBODY = '\0everybody'
+
+/** Whether this can be a user's id. Stores cut at NUL, and turn lone surrogates into one and the same character. */
+export function isUserId(userId: unknown): userId is string {
+  return typeof userId === 'string' && userId !== '' && !userId.includes('\0') && userId.isWellFormed()
+}
+
 /** A ledger that isn't stored yet: version 0. */
 export function emptyLedger(userId: string): UserLedger {
   return { userId, version: 0, notBefore: 0, credential: null, sessions: [], ending: [], expiresAt: 0 }
 }
 
 /** Whether a login must be refused: it was opened by the time the user's sessions were revoked, perhaps by an old password. */
-export function isTooLate(ledger: UserLedger, openedAt: Millis): boolean {
-  return openedAt <= ledger.notBefore
+export function isTooLate({ notBefore }: Pick<UserLedger, 'notBefore'>, openedAt: Millis): boolean {
+  return openedAt <= notBefore
 }
 
 /** How many sessions must be ended, or found dead, before one more may be admitted. */
@@ -82,6 +90,29 @@ export function revokeAll(
     sessions: ledger.sessions.filter(({ id }) => id === except),
     ending: [...ledger.ending, ...ending],
   })
+}
+
+/**
+ * Ends those of a user's sessions, and refuses the logins that were opened by `by`.
+ *
+ * @param ids - those that were authenticated by then
+ */
+export function revokeSome(ledger: UserLedger, ids: ReadonlySet<string>, by: Millis): UserLedger {
+  const ended = ledger.sessions.filter(({ id }) => ids.has(id))
+  return next(ledger, {
+    notBefore: Math.max(ledger.notBefore, by),
+    sessions: ledger.sessions.filter(({ id }) => !ids.has(id)),
+    ending: [...ledger.ending, ...ended.map(({ id }) => ({ id, reason: 'revoked' as const }))],
+  })
+}
+
+/** It must outlast whatever session it ends, under whatever policy is to come; and there is only one. */
+const KEPT_FOR_EVERYBODY = 100 * 365 * 24 * 60 * 60 * 1000
+
+/** Ends everybody's sessions that were authenticated by `by`. @returns null when that was done already */
+export function revokeEverybody(ledger: UserLedger, by: Millis): UserLedger | null {
+  if (by <= ledger.notBefore) return null
+  return { ...next(ledger, { notBefore: by }), expiresAt: by + KEPT_FOR_EVERYBODY }
 }
 
 /** Gives a session its new absolute deadline, after reauthentication. @returns null when it isn't admitted (any more) */

@@ -14,6 +14,7 @@ import type { AssuranceLevel, EndReason, SessionRecord } from './engine.ts'
 import { SessionError } from './errors.ts'
 import type { Admission } from './guard.ts'
 import { isLive, isOutdated } from './judge.ts'
+import { isUserId } from './ledger.ts'
 import { carried, type Opened, type Reauthentication } from './plan.ts'
 import { deadlines, type Policy, touchEvery } from './policy.ts'
 import { type Header, isSafe, type RequestContext } from './request.ts'
@@ -267,8 +268,7 @@ export class Session<Data extends object = Record<string, unknown>> {
   authenticate(userId: string, options: AuthenticateOptions = {}): void {
     const state = this.#state
     this.#changeable()
-    // Stores cut at NUL, and turn lone surrogates into one and the same character: two users would share a ledger.
-    if (typeof userId !== 'string' || userId === '' || userId.includes('\0') || !userId.isWellFormed())
+    if (!isUserId(userId))
       throw new TypeError(
         'authenticate: userId must be a string of well-formed Unicode, not empty, without NUL',
       )

@@ -26,6 +26,7 @@ const STATUSES: Record<ErrorCode, number> = {
   ERR_SESSION_DATA_TOO_LARGE: 413,
   ERR_ENGINE: 503,
   ERR_ENGINE_FULL: 503,
+  ERR_UNSUPPORTED: 500,
 }
 
 describe('errors', () => {
