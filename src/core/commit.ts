@@ -105,8 +105,9 @@ export class Committer {
     }
     // The one exception to "record first": a ledger that names a deadline too late is harmless, one that forgets a live
     // session is not.
-    if (reauthenticate && !(await this.#directory.extend(opened, reauthenticate.at, intent.at))) {
-      throw this.#refused(state, 'ERR_SESSION_ENDED', LOST.ERR_SESSION_ENDED)
+    if (reauthenticate) {
+      const refusal = await this.#directory.extend(opened, reauthenticate, context, intent.at)
+      if (refusal) throw this.#refused(state, refusal, LOST[refusal])
     }
     const patience = new Patience(this.#policy.engineTimeout)
     await this.#queue.run(opened.id, async (left) => {
@@ -149,14 +150,15 @@ export class Committer {
   /** New record, ledger, old record, cookie: in this order no crash leaves a session that its user can't see and end. */
   async #login(state: SessionState, pending: Pending, login: NonNullable<Pending['login']>): Promise<void> {
     const { context, opened } = state
-    const { id, userId, secret, methods, level, remember: remembered, revokeOthers } = login
+    const { id, userId, secret, methods, level, remember: remembered, revokeOthers, credential } = login
     const base = carried(opened, userId)
     const data = this.#replay(state, base?.data ?? EMPTY, pending)
     const record = newRecord({ id, secret, userId, methods, level, remembered, data }, context, this.#policy)
     await this.#records.insert(record)
 
     const replaced = opened.record?.userId === userId ? opened.record.id : null
-    const refusal = await this.#directory.admit(record, context, { replaced, revokeOthers })
+    const admittance = { replaced, revokeOthers, credential, at: commitTime(state) }
+    const refusal = await this.#directory.admit(record, context, admittance)
     if (refusal) {
       const reason = refusal === 'ERR_SESSION_LIMIT' ? 'limit' : 'revoked'
       await this.#records.end(id, reason, context.now, undefined, record)

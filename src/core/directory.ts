@@ -4,7 +4,19 @@ import { SessionError } from './errors.ts'
 import type { Report } from './events.ts'
 import type { Everybody } from './everybody.ts'
 import { isCutOff } from './judge.ts'
-import { admit, dismiss, emptyLedger, excess, extend, isTooLate, revokeAll, revokeSome } from './ledger.ts'
+import {
+  admit,
+  dismiss,
+  emptyLedger,
+  endsOthers,
+  excess,
+  extend,
+  isFormer,
+  isTooLate,
+  revokeAll,
+  revokeSome,
+} from './ledger.ts'
+import type { Reauthentication } from './plan.ts'
 import { deadlines, type Policy } from './policy.ts'
 import { type Ending, isAlive, Patience, type Records } from './records.ts'
 import type { RequestContext } from './request.ts'
@@ -14,6 +26,9 @@ export interface Admittance {
   /** The session of the same user that this one replaces. */
   readonly replaced: string | null
   readonly revokeOthers: boolean
+  readonly credential: string | null
+  /** When its commit began. */
+  readonly at: Millis
 }
 
 /** Whose records: one user's, or everybody's, in pages. */
@@ -91,7 +106,7 @@ export class Directory {
   async admit(
     record: SessionRecord,
     context: RequestContext,
-    { replaced, revokeOthers }: Admittance,
+    { replaced, revokeOthers, credential, at }: Admittance,
   ): Promise<'ERR_SESSION_CHANGED' | 'ERR_SESSION_LIMIT' | null> {
     const { now } = context
     const userId = record.userId!
@@ -102,18 +117,22 @@ export class Directory {
     const everybody = { notBefore: await this.#everybody.notBefore() }
     let refusal: 'ERR_SESSION_CHANGED' | 'ERR_SESSION_LIMIT' | null = null
     let displaced = new Set<string>()
+    let changed = false
     const ledger = await this.#swap(userId, now, async (ledger) => {
-      refusal = isTooLate(ledger, now) || isTooLate(everybody, now) ? 'ERR_SESSION_CHANGED' : null
+      const isLate = isTooLate(ledger, now) || isTooLate(everybody, now)
+      refusal = isLate || isFormer(ledger, credential, now) ? 'ERR_SESSION_CHANGED' : null
       if (refusal) return null
+      changed = ledger.credential !== null && endsOthers(ledger, credential)
       const options = {
-        now,
+        at,
+        credential,
         past,
         replaced,
         revokeOthers,
         dead: new Set<string>(),
         displaced: new Set<string>(),
       }
-      if (!revokeOthers && excess(ledger, replaced, past, max) > 0) {
+      if (!revokeOthers && !endsOthers(ledger, credential) && excess(ledger, replaced, past, max) > 0) {
         const others = ledger.sessions.map(({ id }) => id).filter((id) => id !== replaced)
         const live = await this.#loadLive(userId, others, now)
         // The ledger's own order is that of the logins.
@@ -133,19 +152,38 @@ export class Directory {
     if (displaced.size > 0 || refusal === 'ERR_SESSION_LIMIT') {
       this.#report('excess_sessions_exceeded', context, { userId, reason: `more than ${max}`, code: refusal })
     }
-    if (!refusal && ledger.ending.length > 0) await this.#finish(ledger, now, context)
-    return refusal
+    if (refusal) return refusal
+    if (changed) this.#report('authn_password_change', context, { sessionId: record.id, userId })
+    if (ledger.ending.length > 0) await this.#finish(ledger, now, context)
+    return null
   }
 
-  /** Gives a session its new absolute deadline. @param at - of its new authentication @returns whether it still lives */
-  async extend(record: SessionRecord, at: Millis, now: Millis): Promise<boolean> {
-    if (isCutOff(record, await this.#everybody.notBefore())) return false
-    const entry = {
-      id: record.id,
-      until: deadlines({ ...record, authenticatedAt: at }, this.#policy).absolute,
-    }
-    const ledger = await this.#swap(record.userId!, now, (ledger) => extend(ledger, entry))
-    return ledger.sessions.some(({ id }) => id === record.id)
+  /**
+   * Gives a session its new absolute deadline, and ends the others where the password was changed.
+   *
+   * @returns null when it lives on; `ERR_SESSION_CHANGED` when the password was changed since the request came
+   */
+  async extend(
+    record: SessionRecord,
+    { at: authenticatedAt, credential }: Pick<Reauthentication, 'at' | 'credential'>,
+    context: RequestContext,
+    at: Millis,
+  ): Promise<'ERR_SESSION_ENDED' | 'ERR_SESSION_CHANGED' | null> {
+    if (isCutOff(record, await this.#everybody.notBefore())) return 'ERR_SESSION_ENDED'
+    const { id, userId } = record
+    const entry = { id, until: deadlines({ ...record, authenticatedAt }, this.#policy).absolute }
+    let changed = false
+    let refusal: 'ERR_SESSION_CHANGED' | null = null
+    const ledger = await this.#swap(userId!, at, (ledger) => {
+      changed = ledger.credential !== null && endsOthers(ledger, credential)
+      refusal = isFormer(ledger, credential, context.now) ? 'ERR_SESSION_CHANGED' : null
+      return refusal ? null : extend(ledger, entry, credential, at)
+    })
+    if (refusal || !ledger.sessions.some((session) => session.id === id))
+      return refusal ?? 'ERR_SESSION_ENDED'
+    if (changed) this.#report('authn_password_change', context, { sessionId: id, userId })
+    if (ledger.ending.length > 0) await this.#finish(ledger, at, context)
+    return null
   }
 
   /**

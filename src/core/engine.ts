@@ -61,8 +61,10 @@ export interface UserLedger {
   readonly version: number
   /** No login that was opened by then is admitted. */
   readonly notBefore: Millis
-  /** A fingerprint of the password hash. */
+  /** A hash of what `authenticate` was told of the password; null until it is told. Another one ends the sessions. */
   readonly credential: string | null
+  /** When that was told first; absent until it is. */
+  readonly credentialAt?: Millis
   /** Oldest first. `until` is the session's absolute deadline; entries past it are pruned. */
   readonly sessions: readonly { readonly id: string; readonly until: Millis }[]
   /** Ended here, perhaps not yet in their records: whoever swaps the ledger next makes sure. */

@@ -34,8 +34,25 @@ export function excess(ledger: UserLedger, replaced: string | null, past: Millis
 }
 
 /**
+ * Whether an authentication ends the user's other sessions: by another password than theirs, or the first of which it is
+ * said by which it was.
+ */
+export function endsOthers(ledger: UserLedger, credential: string | null): boolean {
+  return credential !== null && credential !== ledger.credential
+}
+
+/**
+ * Whether an authentication is by a former password. Which of two is the newer one, only their order can tell: whoever
+ * began before the other one was told may have looked before it was changed.
+ */
+export function isFormer(ledger: UserLedger, credential: string | null, openedAt: Millis): boolean {
+  return endsOthers(ledger, credential) && openedAt <= (ledger.credentialAt ?? 0)
+}
+
+/**
  * Admits a session, ending those that it displaces.
  *
+ * @param options.at - when the login was committed: what it knows of the password was true by then
  * @param options.past - sessions whose deadline was by then can't be alive, whatever the policy
  * @param options.replaced - the session that this login replaces, of the same user
  * @param options.dead - those found ended or expired already
@@ -46,7 +63,8 @@ export function admit(
   ledger: UserLedger,
   entry: Entry,
   options: {
-    readonly now: Millis
+    readonly at: Millis
+    readonly credential: string | null
     readonly past: Millis
     readonly replaced: string | null
     readonly dead: ReadonlySet<string>
@@ -54,7 +72,8 @@ export function admit(
     readonly revokeOthers: boolean
   },
 ): UserLedger {
-  const { now, past, replaced, dead, displaced, revokeOthers } = options
+  const { at, past, replaced, dead, displaced, credential } = options
+  const revokeOthers = options.revokeOthers || endsOthers(ledger, credential)
   const staying: Entry[] = []
   const ending = [...ledger.ending]
   for (const session of ledger.sessions) {
@@ -65,8 +84,12 @@ export function admit(
     else if (displaced.has(session.id)) ending.push({ id: session.id, reason: 'limit' })
     else staying.push(session)
   }
-  const notBefore = revokeOthers ? Math.max(ledger.notBefore, now) : ledger.notBefore
-  return next(ledger, { notBefore, sessions: [...staying, entry], ending })
+  return next(ledger, {
+    ...(endsOthers(ledger, credential) && { credential, credentialAt: at }),
+    notBefore: options.revokeOthers ? Math.max(ledger.notBefore, at) : ledger.notBefore,
+    sessions: [...staying, entry],
+    ending,
+  })
 }
 
 /** Takes sessions off the ledger that have ended in their records. @returns null when it names none of them */
@@ -115,11 +138,27 @@ export function revokeEverybody(ledger: UserLedger, by: Millis): UserLedger | nu
   return { ...next(ledger, { notBefore: by }), expiresAt: by + KEPT_FOR_EVERYBODY }
 }
 
-/** Gives a session its new absolute deadline, after reauthentication. @returns null when it isn't admitted (any more) */
-export function extend(ledger: UserLedger, entry: Entry): UserLedger | null {
+/**
+ * Gives a session its new absolute deadline, after reauthentication; where the password is another one, ends the others.
+ *
+ * @param at - when the reauthentication was committed
+ * @returns null when it isn't admitted (any more)
+ */
+export function extend(
+  ledger: UserLedger,
+  entry: Entry,
+  credential: string | null,
+  at: Millis,
+): UserLedger | null {
   if (!ledger.sessions.some(({ id }) => id === entry.id)) return null
+  const isEnding = ({ id }: Entry) => id !== entry.id && endsOthers(ledger, credential)
+  const ended = ledger.sessions.filter(isEnding)
   return next(ledger, {
-    sessions: ledger.sessions.map((session) => (session.id === entry.id ? entry : session)),
+    ...(endsOthers(ledger, credential) && { credential, credentialAt: at }),
+    sessions: ledger.sessions
+      .filter((session) => !isEnding(session))
+      .map((session) => (session.id === entry.id ? entry : session)),
+    ending: [...ledger.ending, ...ended.map(({ id }) => ({ id, reason: 'revoked' as const }))],
   })
 }
 

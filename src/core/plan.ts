@@ -34,6 +34,7 @@ export interface Reauthentication {
   readonly secret: string
   readonly methods: readonly string[]
   readonly level: AssuranceLevel | null
+  readonly credential: string | null
   readonly at: Millis
 }
 

@@ -1,3 +1,4 @@
+import { sha256 } from '#crypto'
 import { formatCsrfToken, isCsrfToken, sessionSubject, visitorSubject } from './csrf.ts'
 import {
   type Change,
@@ -30,6 +31,13 @@ export interface AuthenticateOptions {
   readonly methods?: readonly string[]
   /** What the proof is worth, for `require({ level })`. @defaultValue none @see NIST SP 800-63B-4 §2 */
   readonly level?: AssuranceLevel
+  /**
+   * What tells this password from the one before it: a text of the application's that is drawn anew when the password
+   * is changed, and never else. A login with another one than the logins before it ends the user's other sessions. To
+   * be given at every login, whatever its methods. Not the password's hash: that changes with its cost, too.
+   * @defaultValue none
+   */
+  readonly credential?: string
   /** Whether the session outlives the browser's closing, by the limits of `remembered`. @defaultValue false */
   readonly remember?: boolean
   /** Ends the user's other sessions in the same step: after a forgotten password was reset. @defaultValue false */
@@ -45,13 +53,16 @@ export interface ReauthenticateOptions {
    * more: a password alone must not pass for a fresh second factor. @defaultValue none
    */
   readonly level?: AssuranceLevel
+  /** As for `authenticate`: when the user has just changed his password, his other sessions end. @defaultValue none */
+  readonly credential?: string
 }
 
-interface Login extends Required<Omit<AuthenticateOptions, 'level'>> {
+interface Login extends Required<Omit<AuthenticateOptions, 'level' | 'credential'>> {
   readonly id: string
   readonly secret: string
   readonly userId: string
   readonly level: AssuranceLevel | null
+  readonly credential: string | null
 }
 
 /** What the handler asked for and `commit` has yet to do. */
@@ -281,6 +292,7 @@ export class Session<Data extends object = Record<string, unknown>> {
     }
     const { methods = ['pwd'], level = null, remember = false, revokeOthers = false } = options
     checkLevel(options.level, 'authenticate')
+    const credential = readCredential(options, 'authenticate')
     // What was written as another user stays his.
     const owner = this.userId
     if (owner !== null && owner !== userId) state.pending.changes = []
@@ -290,6 +302,7 @@ export class Session<Data extends object = Record<string, unknown>> {
       userId,
       methods,
       level,
+      credential,
       remember,
       revokeOthers,
     }
@@ -307,13 +320,14 @@ export class Session<Data extends object = Record<string, unknown>> {
     const state = this.#state
     const { methods = ['pwd'], level = null } = options
     checkLevel(options.level, 'reauthenticate')
+    const credential = readCredential(options, 'reauthenticate')
     this.#changeable()
     if (state.pending.login) return
     const record = this.#record()
     if (!record || record.userId === null) throw notAuthenticated(this.lost)
     // Never the moment of the last authentication: what hangs on that moment must change.
     const at = Math.max(state.context.now, record.authenticatedAt! + 1)
-    state.pending.reauthenticate = { secret: drawSecret(), methods, level, at }
+    state.pending.reauthenticate = { secret: drawSecret(), methods, level, credential, at }
   }
 
   /** Renews the token of an authenticated session now, not when `renewal` has passed. Nothing, soon after a renewal. */
@@ -503,6 +517,16 @@ export function readVisitor({ context, policy }: SessionState): SessionState['vi
     text && second === undefined ? parseVisitor(policy.keys, policy.visitorTransport!.name, text) : null
   const age = token ? context.now - token.issued : Infinity
   return token && age < policy.limits.absolute ? { token, drawn: false } : null
+}
+
+/** @returns a hash, for the application's own text is its own secret; null where there is none */
+function readCredential(options: { readonly credential?: string }, call: string): string | null {
+  if (!('credential' in options)) return null
+  const { credential } = options
+  // One that is there and undefined is a mistake, by which a changed password would end nothing.
+  if (typeof credential !== 'string' || credential === '')
+    throw new TypeError(`${call}: credential must be a text that changes with the password, not empty`)
+  return sha256(`credential ${credential}`)
 }
 
 function committed(): SessionError {
