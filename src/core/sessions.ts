@@ -165,23 +165,21 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   }
 
   /** Lists a user's live sessions, most recently used first: one read of his ledger, and one for each session. */
-  async list(userId: string): Promise<SessionInfo[]>
+  async list(userId: string): Promise<SessionInfo[]> {
+    const records = isUserId(userId) ? await this.#directory.list(userId, Date.now()) : []
+    return records.sort((a, b) => b.seenAt - a.seenAt).map((record) => infoOf(record, this.policy))
+  }
+
   /**
    * Lists live sessions in pages: a user's, or everybody's, by the engine's `scan`. Visitors' are not among them.
    *
    * @throws {SessionError} `ERR_UNSUPPORTED` for everybody's, on an engine that can't
    * @throws {TypeError} for a query that is wrong
    */
-  async list(query: ListQuery): Promise<SessionPage>
-  async list(query: string | ListQuery): Promise<SessionInfo[] | SessionPage> {
-    const now = Date.now()
-    if (typeof query === 'string') {
-      const records = isUserId(query) ? await this.#directory.list(query, now) : []
-      return records.sort((a, b) => b.seenAt - a.seenAt).map((record) => infoOf(record, this.policy))
-    }
+  async listPage(query: ListQuery = {}): Promise<SessionPage> {
     const page = readPage(query)
     if (page.userId !== null && !isUserId(page.userId)) return { sessions: [], next: null }
-    const { records, next } = await this.#directory.page(page, now)
+    const { records, next } = await this.#directory.page(page, Date.now())
     return { sessions: records.map((record) => infoOf(record, this.policy)), next }
   }
 
