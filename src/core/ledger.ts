@@ -23,8 +23,8 @@ export function emptyLedger(userId: string): UserLedger {
 }
 
 /** Whether a login must be refused: it was opened by the time the user's sessions were revoked, perhaps by an old password. */
-export function isTooLate({ notBefore }: Pick<UserLedger, 'notBefore'>, openedAt: Millis): boolean {
-  return openedAt <= notBefore
+export function isTooLate(ledger: Pick<UserLedger, 'notBefore'>, openedAt: Millis): boolean {
+  return openedAt <= ledger.notBefore
 }
 
 /** How many sessions must be ended, or found dead, before one more may be admitted. */
