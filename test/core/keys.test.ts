@@ -49,7 +49,7 @@ describe('keys: refused, with the place and the way to make one', () => {
       /^keys\[0\] is 31 bytes long/,
     ],
     [
-      'a passphrase',
+      'R-35 a passphrase, which no number of iterations makes a key',
       ['correct horse battery staple, correct horse'],
       /^keys\[0\] is not base64url; a passphrase/,
     ],
