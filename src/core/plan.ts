@@ -68,7 +68,7 @@ export function plan(opened: Opened, latest: SessionRecord | null, intent: Inten
   if (intent.reauthenticate)
     return { kind: 'reauthenticate', next: raiseEra(used, intent.reauthenticate, context, policy) }
 
-  const turn = intent.passive ? null : turnSecret(latest, token, at, policy)
+  const turn = intent.passive ? null : turnSecret(latest, token, intent, policy)
   const drifted = !intent.passive && isLive(opened.verdict) && opened.verdict.drifted.length > 0
   if (turn || drifted || data !== latest.data) {
     const next = { ...used, ...turn?.changes, ...(drifted && { bound: capture(context, policy) }) }
@@ -169,12 +169,14 @@ function raiseEra(
 
 /**
  * What showing this token does to the record's secrets. The first offer shown is adopted; of its siblings, all good for
- * twice (grace + late), the first one shown after that is the only one, and the others are replays from then on.
+ * twice (grace + late), the first one shown after that is the only one, and the others are replays from then on. A request
+ * that takes longer than that has shown its token when it came, and must not settle, at its end, what its client has left
+ * behind since.
  */
 function turnSecret(
   record: SessionRecord,
   token: Token,
-  at: Millis,
+  { context, at }: Intent,
   policy: Policy,
 ): { kind: 'adopt' | 'settle'; changes: Partial<SessionRecord> } | null {
   const kind = judgeSecret(record, token, at, policy)
@@ -183,7 +185,7 @@ function turnSecret(
     return { kind: 'adopt', changes: { secrets: { current, parent: record.secrets.current }, renewedAt: at } }
   }
   const settles = (kind === 'current' || kind === 'sibling') && record.secrets.parent !== null
-  return settles && !isSettling(record, at, policy)
+  return settles && !isSettling(record, context.now, policy)
     ? { kind: 'settle', changes: { secrets: { current, parent: null } } }
     : null
 }

@@ -291,7 +291,12 @@ class World {
     for (const exchange of exchanges) this.#inspect(exchange)
     const order = (action: Action) => ORDER[action.do] ?? 0
     const sorted = [...exchanges].sort((a, b) => order(a.action) - order(b.action))
+    // Of two logins at once from one session, whoever ends it has its last data: nobody outside can tell which.
     const taken = new Set<string>()
+    const logins = sorted.filter(({ action, reply }) => reply!.became && action.do.startsWith('login'))
+    for (const { token } of logins) {
+      if (logins.filter((other) => other.token?.id === token?.id).length > 1) taken.add(token?.id ?? '')
+    }
     for (const exchange of sorted) if (exchange.reply!.became) this.#took(exchange, taken)
     for (const exchange of exchanges) this.#checkRefusal(exchange)
   }
