@@ -437,6 +437,8 @@ class World {
       if (/max-age=0/i.test(line)) actor.jar.delete(cookie)
       else actor.jar.set(cookie, line.slice(cookie.length + 1).split(';')[0]!)
     }
+    // What had expired when it was asked for is another session from here on, even if a request under way prolongs the first.
+    if (handed && handed.id !== actor.entitled) actor.entitled = null
     const inTime = Date.now() - begunAt <= GRACE
     if (CHANGES.has(action.do) || (!inTime && handed)) {
       // What a visitor stores meanwhile takes the place of the cookie; and so does whatever was sent before, and comes late.
