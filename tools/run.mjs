@@ -68,7 +68,11 @@ function test(args) {
   const began = Date.now()
   install()
   const browser = chromium()
-  const env = browser === undefined ? { HOLDFAST_BROWSER_SKIP: '1' } : { HOLDFAST_CHROMIUM: browser }
+  // The same draws each time: what fails here is what was changed. `npm run test:deep` draws anew.
+  const env = {
+    HOLDFAST_SEED: process.env.HOLDFAST_SEED ?? '1',
+    ...(browser === undefined ? { HOLDFAST_BROWSER_SKIP: '1' } : { HOLDFAST_CHROMIUM: browser }),
+  }
   const where = browser === undefined ? 'WITHOUT a browser' : `browser: ${browser}`
   const files = args.length > 0 ? args : ['test/**/*.test.ts']
   const steps = [
