@@ -24,8 +24,9 @@ const windows = process.platform === 'win32'
 const [task = 'help', ...rest] = process.argv.slice(2)
 const parents = lineage()
 const attwFormat = ['--format', 'table-flipped', '--no-emoji', '--no-summary', '--no-color']
-const testing = ['--conditions=holdfast-source', '--test', '--test-reporter=spec']
-const tasks = { start, test, quick, deep, check, build, format, mutants }
+// Whatever hangs ends, and the files after it run all the same.
+const testing = ['--conditions=holdfast-source', '--test', '--test-reporter=spec', '--test-timeout=600000']
+const tasks = { start, test, quick, deep, firefox, load, check, build, format, mutants, bench }
 
 process.chdir(root)
 if (Object.hasOwn(tasks, task)) await tasks[task](rest)
@@ -67,9 +68,13 @@ function test(args) {
   const began = Date.now()
   install()
   const browser = chromium()
-  const env = browser === undefined ? { HOLDFAST_BROWSER_SKIP: '1' } : { HOLDFAST_CHROMIUM: browser }
+  // The same draws each time: what fails here is what was changed. `npm run test:deep` draws anew.
+  const env = {
+    HOLDFAST_SEED: process.env.HOLDFAST_SEED ?? '1',
+    ...(browser === undefined ? { HOLDFAST_BROWSER_SKIP: '1' } : { HOLDFAST_CHROMIUM: browser }),
+  }
   const where = browser === undefined ? 'WITHOUT a browser' : `browser: ${browser}`
-  const files = args.length > 0 ? args : ['test/!(model|properties)/**/*.test.ts']
+  const files = args.length > 0 ? args : ['test/**/*.test.ts']
   const steps = [
     ['types', () => bin('tsc', ['-p', 'tsconfig.json'])],
     ['lint and format', () => bin('biome', ['check', '--error-on-warnings', '.'])],
@@ -114,6 +119,21 @@ function deep(args) {
   finish(run(node('tests'), ['--conditions=holdfast-source', '--test', ...files]))
 }
 
+/** The browser tests once more, in Firefox: less what can't be driven there. */
+function firefox() {
+  install()
+  const found = process.env.HOLDFAST_FIREFOX ?? program(['firefox-esr', 'firefox'], 'firefox-esr')
+  if (found === undefined)
+    return console.log('!!! NO FIREFOX: ITS TESTS ARE SKIPPED. Set HOLDFAST_FIREFOX=/path/to/it. !!!')
+  finish(run(node('tests'), [...testing, 'test/browser/*.test.ts'], { HOLDFAST_FIREFOX: found }))
+}
+
+/** An hour's worth of traffic in ten minutes. `HOLDFAST_LOAD_SECONDS` and `HOLDFAST_LOAD_RATE` change that. */
+function load() {
+  install()
+  finish(run(node('tests'), ['--conditions=holdfast-source', 'test/load/main.ts']))
+}
+
 function check() {
   install()
   finish(
@@ -130,6 +150,14 @@ function format() {
 function mutants(args) {
   install()
   finish(run(node('tests'), ['tools/mutants.mjs', ...args]))
+}
+
+/** Measures what a session costs, beside others, and writes `docs/cost.md`. Arguments go to `bench/main.ts`. */
+function bench(args) {
+  install()
+  install('bench')
+  build()
+  finish(run(node(), [join('bench', 'main.ts'), ...args]))
 }
 
 /**
@@ -154,16 +182,16 @@ function build({ fresh = false } = {}) {
   return passed
 }
 
-/** `npm ci`, unless node_modules was made from just this lockfile. */
-function install() {
-  const stamp = join(modules, '.holdfast-stamp')
-  const wanted = hash(['package-lock.json'])
+/** `npm ci`, unless node_modules was made from just this lockfile. A folder that is no workspace has its own. */
+function install(folder = '.') {
+  const stamp = join(root, folder, 'node_modules', '.holdfast-stamp')
+  const wanted = hash([join(folder, 'package-lock.json')])
   if (read(stamp) === wanted) return
   say('installing packages (npm ci), about 20 s')
   // No package here needs its install script, so none runs. The Node that npm runs on must not be the one it replaces.
   const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--loglevel=error']
   const env = { ...environment(), PATH: pathOutside() }
-  const { status } = spawnSync('npm', args, { stdio: ['ignore', 2, 2], env, shell: windows })
+  const { status } = spawnSync('npm', args, { cwd: folder, stdio: ['ignore', 2, 2], env, shell: windows })
   if (status !== 0) stop('npm ci failed: is the npm registry within reach?')
   writeFileSync(stamp, wanted)
 }
@@ -185,27 +213,28 @@ function node(purpose) {
 function chromium() {
   const named = process.env.HOLDFAST_CHROMIUM || process.env.CHROMIUM
   if (named) return named
-  const found = findChromium()
-  if (found) return found
-  if (process.getuid?.() === 0 && findOnPath('apt-get')) {
-    say("installing Debian's Chromium for the browser tests, about a minute")
-    const apt = (...args) => {
-      const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-      return spawnSync('apt-get', ['-q', ...args], { stdio: ['ignore', 2, 2], env }).status === 0
-    }
-    const add = () => apt('install', '-y', '--no-install-recommends', 'chromium')
-    if (add() || (apt('update') && add())) return findChromium()
-  }
-  console.log(
-    '\n!!! NO CHROMIUM: THE BROWSER TESTS ARE SKIPPED. Install Chromium or Chrome, or set CHROMIUM=/path/to/it. !!!',
-  )
-  return undefined
-}
-
-function findChromium() {
   const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome']
   const mac = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'
-  return names.map(findOnPath).find(Boolean) ?? (existsSync(mac) ? mac : undefined)
+  const found = program(names, 'chromium') ?? (existsSync(mac) ? mac : undefined)
+  if (found === undefined) {
+    console.log(
+      '\n!!! NO CHROMIUM: THE BROWSER TESTS ARE SKIPPED. Install Chromium or Chrome, or set CHROMIUM=/path/to/it. !!!',
+    )
+  }
+  return found
+}
+
+/** A program by one of its names; else out of Debian's package, where we may install it. */
+function program(names, debian) {
+  const found = names.map(findOnPath).find(Boolean)
+  if (found || process.getuid?.() !== 0 || !findOnPath('apt-get')) return found
+  say(`installing Debian's ${debian} for the tests, about a minute`)
+  const apt = (...args) => {
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+    return spawnSync('apt-get', ['-q', ...args], { stdio: ['ignore', 2, 2], env }).status === 0
+  }
+  const add = () => apt('install', '-y', '--no-install-recommends', debian)
+  return add() || (apt('update') && add()) ? names.map(findOnPath).find(Boolean) : undefined
 }
 
 function findOnPath(name) {

@@ -94,7 +94,8 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   async open(context: RequestContext): Promise<Session<Data>> {
     const openedAt = performance.now()
     const admission = guard(context, this.policy)
-    const opened = admission.refusal ? NO_TOKEN : await this.#reportingFailure(context, this.#find(context))
+    const shown = admission.refusal ? null : this.#readShown(context)
+    const opened = shown === null ? NO_TOKEN : await this.#find(context, shown)
     const state: SessionState = {
       context,
       policy: this.policy,
@@ -112,7 +113,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
       visitor: undefined,
       sessionHeader: null,
       clearSiteData: [],
-      performing: Promise.resolve(),
+      performing: null,
       commit: () => this.#perform(state),
     }
     const session = new Session<Data>(state)
@@ -231,29 +232,32 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     await this.#engine.close?.()
   }
 
-  async #find(context: RequestContext): Promise<Opened> {
-    const shown = this.#readShown(context)
-    if (shown === null) return NO_TOKEN
-    const token = parseToken(this.policy.keys, this.policy.transport.name, shown)
-    if (!token) {
-      this.#report('session_token_forged', context)
-      await this.#limiter.takeForged(shown, context)
-      return NO_TOKEN
-    }
-    const read = async (fresh: boolean): Promise<Opened> => {
+  async #find(context: RequestContext, shown: string): Promise<Opened> {
+    try {
+      const token = parseToken(this.policy.keys, this.policy.transport.name, shown)
+      if (!token) {
+        this.#report('session_token_forged', context)
+        await this.#limiter.takeForged(shown, context)
+        return NO_TOKEN
+      }
       const moment = this.#everybody.notBefore()
-      const loading = this.#records.load(token.id, fresh)
+      const loading = this.#records.load(token.id, false)
       // At once, where both must be read: a store that is far away is waited for once.
       const notBefore = typeof moment === 'number' ? moment : (await Promise.all([moment, loading]))[0]
-      const record = await loading
-      return { token, record, verdict: judge(record, token, context, this.policy, notBefore) }
+      const judged = (record: SessionRecord | null): Opened => {
+        return { token, record, verdict: judge(record, token, context, this.policy, notBefore) }
+      }
+      let opened = judged(await loading)
+      // A replica may lag: what ends a session, or denies that there is one, is for the primary to say.
+      if (this.#mustEnd(opened) || opened.verdict.kind === 'unknown')
+        opened = judged(await this.#records.load(token.id, true))
+      this.#reportVerdict(context, opened)
+      if (this.#mustEnd(opened)) await this.#end(context, opened)
+      return opened
+    } catch (error) {
+      this.#reportFailure(context, error)
+      throw error
     }
-    let opened = await read(false)
-    // A replica may lag: what ends a session, or denies that there is one, is for the primary to say.
-    if (this.#mustEnd(opened) || opened.verdict.kind === 'unknown') opened = await read(true)
-    this.#reportVerdict(context, opened)
-    if (this.#mustEnd(opened)) await this.#end(context, opened)
-    return opened
   }
 
   /** @returns null without a token, and where it can't be told which */
@@ -284,22 +288,23 @@ export class Sessions<Data extends object = Record<string, unknown>> {
 
   async #perform(state: SessionState): Promise<void> {
     // One after another: what an early commit that nobody awaits has begun must be durable, too, before the response leaves.
-    const turn = state.performing.then(() => this.#committer.perform(state))
+    const before = state.performing
+    const turn = before ? before.then(() => this.#committer.perform(state)) : this.#committer.perform(state)
+    if (!turn) return
     state.performing = turn.catch(() => {})
-    await this.#reportingFailure(state.context, turn)
-  }
-
-  async #reportingFailure<T>(context: RequestContext, work: Promise<T>): Promise<T> {
     try {
-      return await work
+      await turn
     } catch (error) {
-      if (error instanceof SessionError && error.status === 503) {
-        const { cause } = error
-        const reason = cause instanceof Error ? cause.message : error.message
-        this.#report('engine_failure', context, { code: error.code, reason })
-      }
+      this.#reportFailure(state.context, error)
       throw error
     }
+  }
+
+  #reportFailure(context: RequestContext, error: unknown): void {
+    if (!(error instanceof SessionError) || error.status !== 503) return
+    const { cause, code, message } = error
+    const reason = cause instanceof Error ? cause.message : message
+    this.#report('engine_failure', context, { code, reason })
   }
 
   #reportVerdict(context: RequestContext, { token, record, verdict }: Opened): void {

@@ -135,6 +135,22 @@ test('R-02 a visitor session that a sibling host planted does not become the vic
   assert.equal(await attacker.whoami(), null)
 })
 
+test('R-44 no header stands in for the cookie, nor comes before it', async () => {
+  const server = serve()
+  const [ada, mallory] = [await tokenOf(server, 'ada'), await tokenOf(server, 'mallory')]
+  const headers = {
+    authorization: `Bearer ${mallory}`,
+    session: mallory,
+    'session-token': mallory,
+    'x-session': mallory,
+    'x-session-token': mallory,
+  }
+  for (const cookie of [null, `${SESSION}=${ada}`]) {
+    const session = await server.sessions.open(contextOf({ headers: { ...headers, cookie } }))
+    assert.equal(session.userId, cookie && 'ada')
+  }
+})
+
 test('R-32 R-33 chunks are no part of any cookie: numbered names are other cookies', async () => {
   const server = serve()
   const token = await tokenOf(server, 'ada')

@@ -1,4 +1,7 @@
-/** What the browser tests share: Chromium, the demo, a foreign site, and the ways of a user. */
+/**
+ * What the browser tests share: the browser, the demo, a foreign site, and the ways of a user. The browser is Chromium, or
+ * the Firefox that `HOLDFAST_FIREFOX` names.
+ */
 
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
@@ -6,7 +9,14 @@ import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { after, before } from 'node:test'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import {
+  type Browser,
+  type BrowserContext,
+  chromium,
+  firefox,
+  type LaunchOptions,
+  type Page,
+} from 'playwright-core'
 import { createCertificate } from '../../examples/demo/src/tls.ts'
 import { type Demo, startDemo } from '../demo/demo-process.ts'
 
@@ -14,38 +24,47 @@ export const SESSION = '__Host-Http-session'
 /** For whatever must happen, however slow the machine. */
 export const PATIENCE = 20_000
 
-const executablePath = process.env.HOLDFAST_CHROMIUM ?? '/usr/bin/chromium'
+export const IS_FIREFOX = process.env.HOLDFAST_FIREFOX !== undefined
+const executablePath = process.env.HOLDFAST_FIREFOX ?? process.env.HOLDFAST_CHROMIUM ?? '/usr/bin/chromium'
 const missing = process.env.HOLDFAST_BROWSER_SKIP === '1' || !existsSync(executablePath)
 if (missing) {
   console.log(
-    `\n!!! NO CHROMIUM AT ${executablePath}: THE BROWSER TESTS ARE SKIPPED. Set HOLDFAST_CHROMIUM. !!!\n`,
+    `\n!!! NO BROWSER AT ${executablePath}: ITS TESTS ARE SKIPPED. Set HOLDFAST_CHROMIUM or HOLDFAST_FIREFOX. !!!\n`,
   )
 }
 /** For `describe`. */
-export const SKIP = { skip: missing && 'no Chromium' }
+export const SKIP = { skip: missing && 'no browser' }
+/** For tests of the history and of service workers, of which WebDriver BiDi tells too little, and can't cut them off. */
+export const CHROMIUM_ONLY = { skip: IS_FIREFOX && 'not to be driven in Firefox' }
 
+/** Names that lead to this machine, so that sites can be foreign to one another, and hosts no loopback. */
+const NAMES = ['app.test', 'evil.app.test', 'attacker.test']
 const QUIET = ['background-networking', 'component-update', 'sync'].map((what) => `--disable-${what}`)
-export const LAUNCH = {
+const SANDBOX = ['--headless=new', '--no-sandbox', '--disable-gpu']
+export const BROWSER = IS_FIREFOX ? firefox : chromium
+export const LAUNCH: LaunchOptions = {
   executablePath,
   timeout: PATIENCE,
-  // Names below .test lead to this machine, so that sites can be foreign to one another, and hosts no loopback.
-  args: [
-    '--headless=new',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--host-resolver-rules=MAP *.test 127.0.0.1',
-    ...QUIET,
-  ],
+  ...(IS_FIREFOX
+    ? // Debian's Firefox, spoken to by WebDriver BiDi.
+      { channel: 'moz-firefox', firefoxUserPrefs: { 'network.dns.localDomains': NAMES.join(',') } }
+    : {
+        args: [
+          ...SANDBOX,
+          ...QUIET,
+          `--host-resolver-rules=${NAMES.map((name) => `MAP ${name} 127.0.0.1`).join(',')}`,
+        ],
+      }),
 }
 
 /** One browser for all tests of a `describe`. */
-export function useBrowser(options: Parameters<typeof chromium.launch>[0] = {}): {
+export function useBrowser(options: LaunchOptions = {}): {
   newContext(): Promise<BrowserContext>
   newPage(): Promise<Page>
 } {
   let browser: Browser
   before(async () => {
-    browser = await chromium.launch({ ...LAUNCH, ...options })
+    browser = await BROWSER.launch({ ...LAUNCH, ...options })
   })
   after(() => browser?.close())
   const newContext = async () => patient(await browser.newContext({ ignoreHTTPSErrors: true }))

@@ -9,7 +9,7 @@ import { protect } from '../../src/adapters/express.ts'
 import { memory } from '../../src/engines/memory.ts'
 import { createSessions, generateKey } from '../../src/index.ts'
 import { csrfField } from '../../src/templates/html.ts'
-import { apiPost, logIn, SESSION, SKIP, serveOn, useBrowser, useDemo } from './launch.ts'
+import { apiPost, CHROMIUM_ONLY, logIn, SESSION, SKIP, serveOn, useBrowser, useDemo } from './launch.ts'
 
 describe('after the logout', SKIP, () => {
   // Playwright turns the back-forward cache off, which browsers have.
@@ -18,19 +18,23 @@ describe('after the logout', SKIP, () => {
   describe('of the demo', () => {
     const demo = useDemo('--memory')
 
-    test('neither the back button nor the forward button shows what was seen before it', async () => {
-      const page = await browser.newPage()
-      await logIn(page, demo.url)
-      await page.click('nav >> text=Sessions')
-      await page.waitForURL('**/sessions')
-      await page.click('text=Log out')
-      await page.waitForURL('**/login?left=1')
-      for (const move of ['goBack', 'goBack', 'goForward'] as const) {
-        await page[move]()
-        await page.waitForURL('**/login?**')
-        assert.doesNotMatch(await page.content(), /Ada Lovelace|Your sessions/)
-      }
-    })
+    test(
+      'neither the back button nor the forward button shows what was seen before it',
+      CHROMIUM_ONLY,
+      async () => {
+        const page = await browser.newPage()
+        await logIn(page, demo.url)
+        await page.click('nav >> text=Sessions')
+        await page.waitForURL('**/sessions')
+        await page.click('text=Log out')
+        await page.waitForURL('**/login?left=1')
+        for (const move of ['goBack', 'goBack', 'goForward'] as const) {
+          await page[move]()
+          await page.waitForURL('**/login?**')
+          assert.doesNotMatch(await page.content(), /Ada Lovelace|Your sessions/)
+        }
+      },
+    )
 
     test('a second tab can do nothing, leaves its page by itself, and says why', async () => {
       const page = await browser.newPage()
@@ -53,7 +57,7 @@ describe('after the logout', SKIP, () => {
     })
   })
 
-  describe('of an app with pages that browsers may keep', () => {
+  describe('of an app with pages that browsers may keep', CHROMIUM_ONLY, () => {
     // Chromium keeps pages that say no-store there, too, and neither the end of the cookie nor Clear-Site-Data on the
     // answer to the logout itself takes them out: only the page can, when it comes back.
     for (const reloads of [true, false]) {

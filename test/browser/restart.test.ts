@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { type BrowserContext, chromium } from 'playwright-core'
+import type { BrowserContext } from 'playwright-core'
 import { startDemo } from '../demo/demo-process.ts'
-import { LAUNCH, logIn, patient, SESSION, SKIP, userOf } from './launch.ts'
+import { BROWSER, LAUNCH, logIn, patient, SESSION, SKIP, userOf } from './launch.ts'
 
 const DAY = 24 * 60 * 60 * 1000
 
@@ -25,7 +25,7 @@ describe('after a restart', SKIP, () => {
         return demo
       }
       const launch = async () => {
-        const context = patient(await chromium.launchPersistentContext(join(folder, 'profile'), LAUNCH))
+        const context = patient(await BROWSER.launchPersistentContext(join(folder, 'profile'), LAUNCH))
         t.after(() => context.close())
         return context
       }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { api, logIn, SKIP, useBrowser, useDemo } from './launch.ts'
+import { api, IS_FIREFOX, logIn, SKIP, useBrowser, useDemo } from './launch.ts'
 
 describe('the sessions of a user', SKIP, () => {
   const browser = useBrowser()
@@ -27,7 +27,7 @@ describe('the sessions of a user', SKIP, () => {
     await one.click('nav >> text=Sessions')
     await one.waitForURL('**/sessions')
     const row = `tr[data-id="${await idOf(other)}"]`
-    assert.match(await one.innerText(row), /Chrom(?:e|ium).* on Linux/)
+    assert.match(await one.innerText(row), IS_FIREFOX ? /Firefox on Linux/ : /Chrom(?:e|ium).* on Linux/)
     assert.match(await one.innerText('tr[data-current]'), /this one/)
     assert.equal(await one.getAttribute('tr[data-current]', 'data-id'), await idOf(one))
 

@@ -127,6 +127,13 @@ describe('plan: one write, or none', () => {
       { passive: true },
       'nothing',
     ],
+    [
+      'a request that came while siblings might, and ends after that, settles nothing',
+      openedAt(NOW, renewed(SETTLED - 1), sibling),
+      renewed(SETTLED - 1),
+      { at: NOW + MINUTE },
+      'nothing',
+    ],
     ['a retired secret settles nothing', openedAt(NOW, renewed(grace)), renewed(grace), {}, 'nothing'],
     [
       'a read of a session that has ended writes nothing',

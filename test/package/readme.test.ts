@@ -101,6 +101,23 @@ test('every event stands in docs/events.md, and every one there exists', () => {
   assert.deepEqual(documented.sort(), names.sort())
 })
 
+test('each bug of others names tests that bear its number, or says why there is none', () => {
+  const rows = [...readFileSync('docs/advisories.md', 'utf8').matchAll(/^\| (R-\d\d) \|.*\| (.+) \|$/gm)]
+  assert.deepEqual(
+    rows.map(([, number]) => number),
+    Array.from({ length: 47 }, (_, index) => `R-${String(index + 1).padStart(2, '0')}`),
+  )
+  for (const [, number, where] of rows) {
+    for (const [, file] of where!.matchAll(/`([^`]+)`/g)) {
+      assert.match(
+        readFileSync(file!, 'utf8'),
+        new RegExp(`\\b${number}\\b`),
+        `${file} has no test named ${number}`,
+      )
+    }
+  }
+})
+
 test('links between the pages lead somewhere', () => {
   const docs = readdirSync('docs', { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.endsWith('.md'),

@@ -291,7 +291,12 @@ class World {
     for (const exchange of exchanges) this.#inspect(exchange)
     const order = (action: Action) => ORDER[action.do] ?? 0
     const sorted = [...exchanges].sort((a, b) => order(a.action) - order(b.action))
+    // Of two logins at once from one session, whoever ends it has its last data: nobody outside can tell which.
     const taken = new Set<string>()
+    const logins = sorted.filter(({ action, reply }) => reply!.became && action.do.startsWith('login'))
+    for (const { token } of logins) {
+      if (logins.filter((other) => other.token?.id === token?.id).length > 1) taken.add(token?.id ?? '')
+    }
     for (const exchange of sorted) if (exchange.reply!.became) this.#took(exchange, taken)
     for (const exchange of exchanges) this.#checkRefusal(exchange)
   }
@@ -432,6 +437,8 @@ class World {
       if (/max-age=0/i.test(line)) actor.jar.delete(cookie)
       else actor.jar.set(cookie, line.slice(cookie.length + 1).split(';')[0]!)
     }
+    // What had expired when it was asked for is another session from here on, even if a request under way prolongs the first.
+    if (handed && handed.id !== actor.entitled) actor.entitled = null
     const inTime = Date.now() - begunAt <= GRACE
     if (CHANGES.has(action.do) || (!inTime && handed)) {
       // What a visitor stores meanwhile takes the place of the cookie; and so does whatever was sent before, and comes late.
