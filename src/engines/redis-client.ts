@@ -80,7 +80,7 @@ function ofIoredis(client: IoredisClient): Commands {
 
   async function sendAll(commands: readonly (readonly string[])[]): Promise<unknown[]> {
     const pipeline = client.pipeline()
-    for (const [name, ...args] of commands) pipeline.call(name!, ...args)
+    for (const [name, ...args] of commands) pipeline.call(name!.toLowerCase(), ...args)
     const results = await pipeline.exec()
     return (results ?? []).map(([error, result]) => error ?? result)
   }
@@ -91,7 +91,8 @@ function ofIoredis(client: IoredisClient): Commands {
 
     async send(_key, [name, ...args]) {
       try {
-        return await client.call(name!, ...args)
+        // By its name in lower case iovalkey knows where a command has its keys, and so where to send it.
+        return await client.call(name!.toLowerCase(), ...args)
       } catch (error) {
         if (!isElsewhere(error)) throw error
         // An automatic pipeline of which only some commands moved doesn't follow them; one of a single command does.

@@ -5,7 +5,7 @@ import { type Commands, isElsewhere } from './redis-client.ts'
 import { SCRIPTS, type Script, type Write, withinSlack, writeArguments } from './redis-scripts.ts'
 
 /** How long a login or an ending waits for a replica, in milliseconds. Meanwhile its connection serves nobody else. */
-const REPLICA_PATIENCE = 100
+const REPLICA_PATIENCE = 200
 /** How long nobody waits after that was in vain: by then the server itself tells that the replica doesn't answer. */
 const REPLICA_REST = 4_000
 /** How often a command follows its key to another server. */

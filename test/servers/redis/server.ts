@@ -56,13 +56,13 @@ export async function startRedis(
   return { process, port, ask }
 }
 
-/** Starts a replica, and waits until it has everything. */
+/** Starts a replica, and waits until it has everything. @param port - where it finds its primary */
 export async function startReplica(
   scope: Scope,
   primary: RedisServer,
-  ...args: string[]
+  port = primary.port,
 ): Promise<RedisServer> {
-  const replica = await startRedis(scope, 'redis', '--replicaof', `127.0.0.1 ${primary.port}`, ...args)
+  const replica = await startRedis(scope, 'redis', '--replicaof', `127.0.0.1 ${port}`)
   await until(async () => /master_link_status:up/.test(String(await replica.ask('INFO', 'replication'))))
   // Its first acknowledgement makes it one that counts.
   await until(async () =>
