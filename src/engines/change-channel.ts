@@ -25,6 +25,9 @@ export interface ChangeChannel {
   close(): MaybePromise<void>
 }
 
+/** The longest time between two barriers, in milliseconds: after a break memory is of no use until one has returned. */
+const LONGEST_PACE = 500
+
 /**
  * Knows whether a channel can be relied on. A connection says when it is broken, but not when it is dead: so barriers are
  * asked for, a few in each `maxAge`, and only where there are reads. No timer runs.
@@ -32,16 +35,20 @@ export interface ChangeChannel {
 export class Watch {
   readonly #channel: ChangeChannel
   readonly #maxAge: Millis
+  readonly #pace: Millis
   #askedAt = Number.NEGATIVE_INFINITY
   #provenAt = Number.NEGATIVE_INFINITY
   #losses = 0
   /** How long the last barrier took. */
   lag: Millis = 0
   longestLag: Millis = 0
+  /** What the channel said when the last barrier failed. */
+  problem: string | null = null
 
   constructor(channel: ChangeChannel, maxAge: Millis, listener: ChangeListener) {
     this.#channel = channel
     this.#maxAge = maxAge
+    this.#pace = Math.min(maxAge / 4, LONGEST_PACE)
     channel.listen({
       changed: (id) => listener.changed(id),
       lost: () => {
@@ -54,7 +61,7 @@ export class Watch {
 
   /** Whether everything that changed until `maxAge` ago is known to have been told. */
   isUp(now: Millis): boolean {
-    if (now - this.#askedAt >= this.#maxAge / 4) void this.#ask(now)
+    if (now - this.#askedAt >= this.#pace) void this.#ask(now)
     return now - this.#provenAt < this.#maxAge
   }
 
@@ -63,13 +70,15 @@ export class Watch {
     this.#askedAt = now
     try {
       await this.#channel.barrier()
-    } catch {
-      // It is as good as one that never comes: what was proven last grows old.
+    } catch (error) {
+      // As good as one that never comes: what was proven last grows old.
+      this.problem = error instanceof Error ? error.message : String(error)
       return
     }
     // What went by between a break and the next connection was told to nobody.
     if (losses !== this.#losses) return
     this.#provenAt = Math.max(this.#provenAt, now)
+    this.problem = null
     this.lag = performance.now() - now
     this.longestLag = Math.max(this.longestLag, this.lag)
   }

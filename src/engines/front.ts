@@ -12,6 +12,8 @@ interface Entry {
 /** A read or a write under way. What it brings is kept, unless something happened to the record meanwhile. */
 export interface Fill {
   readonly id: string
+  /** The newest version that was seen meanwhile. */
+  floor: number
 }
 
 /** Records in this process's memory in front of a store, the least recently used given up first. It has no clock. */
@@ -51,18 +53,26 @@ export class Front {
   }
 
   begin(id: string): Fill {
-    const fill = { id }
+    const fill = { id, floor: 0 }
     const fills = this.#fills.get(id)
     if (fills) fills.add(fill)
     else this.#fills.set(id, new Set([fill]))
     return fill
   }
 
-  /** @returns whether nothing happened to the record since it began */
-  end(fill: Fill): boolean {
-    const fills = this.#fills.get(fill.id)
-    const whole = fills?.delete(fill) ?? false
-    if (fills?.size === 0) this.#fills.delete(fill.id)
+  /**
+   * Ends a fill. What it saw makes anything older out of date, be it kept or under way.
+   *
+   * @param seen - the version that it brought; 0 for none
+   * @returns whether nothing happened to the record since it began, and nobody has seen a newer one
+   */
+  end(fill: Fill, seen: number): boolean {
+    const { id } = fill
+    const fills = this.#fills.get(id)
+    const whole = (fills?.delete(fill) ?? false) && seen >= fill.floor
+    if (fills?.size === 0) this.#fills.delete(id)
+    for (const other of fills ?? []) other.floor = Math.max(other.floor, seen)
+    if ((this.peek(id)?.version ?? seen) < seen) this.#remove(id)
     return whole
   }
 

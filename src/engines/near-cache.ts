@@ -31,6 +31,8 @@ export interface NearCacheOptions {
 export interface NearCacheStats {
   /** Whether the channel can be relied on just now. While it can't, every read goes to the store. */
   readonly up: boolean
+  /** What the channel said why not, where it did. */
+  readonly problem: string | null
   /** How long a change took to be told, the last time that was measured; null while the channel is not up. */
   readonly lag: Millis | null
   /** The longest since the start. */
@@ -83,13 +85,13 @@ export function nearCache(engine: Engine, options: NearCacheOptions): NearCache 
     return attempt(
       () => engine.load(id, { fresh: true }),
       (record) => {
-        if (front.end(fill)) {
+        if (front.end(fill, record?.version ?? 0)) {
           if (record?.id === id) front.keep(record, now)
           else front.drop(id)
         }
         return record
       },
-      () => front.end(fill),
+      () => front.end(fill, 0),
     )
   }
 
@@ -104,7 +106,7 @@ export function nearCache(engine: Engine, options: NearCacheOptions): NearCache 
     return attempt(
       run,
       (written) => {
-        const whole = fill !== null && front.end(fill)
+        const whole = fill !== null && front.end(fill, 0)
         const record = whole && written ? result(front.peek(id)) : undefined
         // Also what is under way: a read may have been answered before the write, and arrive after it.
         front.drop(id)
@@ -154,9 +156,10 @@ export function nearCache(engine: Engine, options: NearCacheOptions): NearCache 
 
     stats() {
       const up = watch.isUp(performance.now())
-      const { lag, longestLag } = watch
+      const { longestLag, problem } = watch
       const { records, bytes } = front
-      return { up, lag: up ? lag : null, longestLag, maxLag: maxAge, hits, misses, records, bytes }
+      const lag = up ? watch.lag : null
+      return { up, problem, lag, longestLag, maxLag: maxAge, hits, misses, records, bytes }
     },
   }
 }

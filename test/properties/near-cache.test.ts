@@ -1,4 +1,4 @@
-/** More at once than `test/engines/near-cache-races.test.ts`: it takes minutes. */
+/** More at once than `test/engines/near-cache-races.test.ts`: it takes some three minutes. */
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
