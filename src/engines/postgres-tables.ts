@@ -117,7 +117,7 @@ export function statementsOf(tables: PostgresTables, prepared: boolean): Stateme
   }
   const statements = Object.entries(verbs).map(([verb, text]) => [
     verb,
-    { text, name: prepared ? nameOf(verb, text) : null },
+    { text, name: prepared && verb !== 'version' ? nameOf(verb, text) : null },
   ])
   return Object.fromEntries(statements) as Statements
 }

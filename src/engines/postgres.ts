@@ -48,9 +48,6 @@ const TRY_AGAIN = new Set(['40001', '40P01'])
 /** undefined_table. */
 const NO_TABLE = '42P01'
 
-/** duplicate_table and unique_violation: another process made the tables, and the snapshot was from before. */
-const MADE_BY_ANOTHER = new Set(['42P07', '23505'])
-
 const OPTIONS = ['schema', 'prefix', 'migrate', 'prepare']
 
 /**
@@ -97,12 +94,12 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
   async function migrate(): Promise<void> {
     let version = await versionOf()
     if (version < VERSION && options.migrate !== false) {
-      try {
-        await persist(() => execute({ name: null, text: postgresSchema(options) }))
-      } catch (error) {
-        if (!MADE_BY_ANOTHER.has(codeOf(error))) throw error
-      }
+      const made = await persist(() => execute({ name: null, text: postgresSchema(options) })).catch(
+        (error: unknown) => error,
+      )
       version = await versionOf()
+      // Another process may have made them after our snapshot was taken.
+      if (version < VERSION) throw made
     }
     if (version > VERSION) {
       throw new Error(

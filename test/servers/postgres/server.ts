@@ -7,8 +7,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client, Pool, type PoolConfig } from 'pg'
 import postgresJs from 'postgres'
-import type { Engine } from '../../../src/core/engine.ts'
-import { type PostgresOptions, postgres } from '../../../src/engines/postgres.ts'
 import { findProgram, freePort, type Scope, ServerProcess, temporaryFolder } from '../process.ts'
 
 const run = promisify(execFile)
@@ -130,9 +128,9 @@ export class PostgresServer {
   }
 }
 
-/** An engine over a pool of its own, with an empty database. */
-export async function engineOn(server: PostgresServer, options?: PostgresOptions): Promise<Engine> {
-  return postgres(server.pool(await server.database()), options)
+/** The name in a connection string. */
+export function databaseOf(url: string): string {
+  return new URL(url).pathname.slice(1)
 }
 
 async function query(port: number, text: string, database = 'postgres'): Promise<Record<string, unknown>[]> {
