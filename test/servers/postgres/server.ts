@@ -122,6 +122,20 @@ export class PostgresServer {
     for (const pid of [...this.#backends(), this.#process.pid]) signal(pid, 'SIGCONT')
   }
 
+  /** Only the backends of a database's connections: new ones are served. @returns what lets them go on */
+  async freezeConnections(database: string): Promise<() => void> {
+    const rows = await this.query(`SELECT pid FROM pg_stat_activity WHERE datname = '${database}'`)
+    for (const { pid } of rows) signal(Number(pid), 'SIGSTOP')
+    return () => {
+      for (const { pid } of rows) signal(Number(pid), 'SIGCONT')
+    }
+  }
+
+  /** Gives a folder to the account that the server runs under. */
+  own(folder: string): void {
+    if (account) chownSync(folder, account.uid, account.gid)
+  }
+
   #backends(): number[] {
     const { pid } = this.#process
     return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
