@@ -29,7 +29,7 @@ type ClientName = (typeof CLIENTS)[number]
 function engineBy(client: ClientName, url: string, max = 10): Engine {
   return client === 'pg'
     ? postgres(server.pool(url, { max, connectionTimeoutMillis: 2_000 }))
-    : postgres(server.sql(url, { max, connect_timeout: 2, fetch_types: false }))
+    : postgres(server.sql(url, { max, connect_timeout: 2, fetch_types: false, backoff: () => 0.5 }))
 }
 
 for (const client of CLIENTS) {

@@ -3,11 +3,12 @@
 import { execFile } from 'node:child_process'
 import { chownSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client, Pool, type PoolConfig } from 'pg'
 import postgresJs from 'postgres'
-import { findProgram, freePort, type Scope, ServerProcess, temporaryFolder } from '../process.ts'
+import { findProgram, freePort, type Scope, ServerProcess, scopeOf, temporaryFolder } from '../process.ts'
 
 const run = promisify(execFile)
 const root = process.getuid?.() === 0
@@ -21,7 +22,7 @@ const account = root ? await accountOf('postgres') : null
 
 /** Why no PostgreSQL can be started here; false where one can. For `skip`. */
 export const missing: string | false = missingParts()
-if (missing) console.log(`\n!!! SKIPPED: ${missing}. NOTHING IS TESTED ON POSTGRESQL. !!!\n`)
+if (missing) test('PostgreSQL: NOT TESTED', { skip: `${missing}; npm run test:engines installs it` })
 
 /** Fast, and forgetful in a power cut: for tests that prove nothing about durability. */
 export const CARELESS = ['-c', 'fsync=off', '-c', 'full_page_writes=off']
@@ -45,11 +46,7 @@ export class PostgresServer {
   /** @param settings - arguments of `postgres`, such as `-c fsync=off` */
   static async start(outer: Scope, settings: readonly string[] = CARELESS): Promise<PostgresServer> {
     // Last begun, first ended: pools before their server, the server before its folder.
-    const endings: (() => unknown)[] = []
-    const scope: Scope = { after: (work) => endings.unshift(work) }
-    outer.after(async () => {
-      for (const end of endings) await end()
-    })
+    const scope = scopeOf((work) => outer.after(work))
     const folder = temporaryFolder(scope, 'postgres')
     if (account) chownSync(folder, account.uid, account.gid)
     const data = join(folder, 'data')
