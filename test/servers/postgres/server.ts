@@ -144,7 +144,11 @@ export function databaseOf(url: string): string {
   return new URL(url).pathname.slice(1)
 }
 
-async function query(port: number, text: string, database = 'postgres'): Promise<Record<string, unknown>[]> {
+export async function query(
+  port: number,
+  text: string,
+  database = 'postgres',
+): Promise<Record<string, unknown>[]> {
   const client = new Client({ host: '127.0.0.1', port, user: 'postgres', database })
   client.on('error', () => {})
   try {
@@ -156,7 +160,7 @@ async function query(port: number, text: string, database = 'postgres'): Promise
 }
 
 /** PostgreSQL refuses to run as root. */
-function asAccount(file: string, args: readonly string[]): { file: string; args: string[] } {
+export function asAccount(file: string, args: readonly string[]): { file: string; args: string[] } {
   if (!account) return { file, args: [...args] }
   const drop = [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups', '--']
   return { file: setpriv!, args: [...drop, file, ...args] }
