@@ -52,7 +52,9 @@ export async function startCluster(
         .trim()
         .split('\n')
       const replicas = shards.filter((line) => /slave/.test(line))
-      const covered = /cluster_slots_ok:16384/.test(String(await ask('CLUSTER', 'INFO')))
+      const covered = /cluster_state:ok\r\n(.*\r\n)*cluster_slots_ok:16384/.test(
+        String(await ask('CLUSTER', 'INFO')),
+      )
       return shards.length === 6 && replicas.length === 3 && covered
     })
   }
