@@ -21,7 +21,7 @@ const MAX_NAME_BYTES = 63
 const LOCK = '1752132708, 1717662580'
 
 /** Quoted, and with the schema: what a session's `search_path` says must not decide which table holds the sessions. */
-interface Names {
+export interface Names {
   readonly sessions: string
   readonly users: string
   readonly version: string

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { randomBytes } from 'node:crypto'
 import { SessionError } from '../core/errors.ts'
-import type { ChangeChannel, ChangeListener } from './change-channel.ts'
+import type { ChangeChannel } from './change-channel.ts'
+import { type Connection, type Ear, line } from './change-line.ts'
 import { commandsOf, type IoredisClient, type NodeRedisClient } from './redis-client.ts'
 
 /** A `Redis` of ioredis or iovalkey, or a client of node-redis: one that can open another connection like its own. */
@@ -17,23 +17,6 @@ export interface RedisChannelOptions {
   readonly prefix?: string
 }
 
-/** A connection of its own that hears of keys. */
-interface Tracker {
-  close(): void
-}
-
-/** What a tracker hears. */
-interface Ear {
-  /** The connection tracks from now on. */
-  ready(): void
-  /** It does not, and why. */
-  gone(why: unknown): void
-  /** @param keys - whole; null for all there are */
-  changed(keys: readonly unknown[] | null): void
-}
-
-/** How many barriers may wait for their word at once: those of a connection that is dead are given up. */
-const MAX_WAITING = 16
 /** In milliseconds: nobody looks at what a barrier writes. */
 const PROBE_LIFE = '1000'
 
@@ -53,54 +36,27 @@ export function redisChannel(client: DuplicableClient, options: RedisChannelOpti
   }
   const { prefix = 'holdfast:' } = options
   const whole = commands.keyPrefix + prefix
-  const waiting = new Map<string, () => void>()
-  let tracker: Tracker | undefined
-  let problem: unknown = new Error('it does not listen yet')
 
-  return {
+  /** @param keys - null for all there are */
+  function tell(keys: readonly unknown[] | null, ear: Ear): void {
+    if (keys === null) ear.all()
+    for (const key of keys ?? []) {
+      const name = String(key).slice(whole.length)
+      if (name.startsWith('s:')) ear.changed(idOf(name.slice(2)))
+      // What waits for it goes on when this has returned, and so everything else that one message names was told.
+      else if (name.startsWith('n:')) ear.heard(name.slice(2))
+    }
+  }
+
+  return line({
     name: 'redis',
-
-    listen(listener: ChangeListener) {
-      const track = 'pipeline' in client ? trackByIoredis : trackByNodeRedis
-      tracker = track(client, whole, {
-        ready: () => {
-          problem = null
-        },
-        gone(why) {
-          problem = why
-          waiting.clear()
-          listener.lost()
-        },
-        changed(keys) {
-          if (keys === null) return listener.lost()
-          // All that one message names before what waits for it, which goes on when this has returned.
-          for (const key of keys) hear(String(key).slice(whole.length), listener)
-        },
-      })
-    },
-
-    async barrier() {
-      if (problem) throw problem
-      const name = `n:${randomBytes(9).toString('base64url')}`
-      for (const stale of [...waiting.keys()].slice(0, 1 - MAX_WAITING)) waiting.delete(stale)
-      const heard = new Promise<void>((resolve) => waiting.set(name, resolve))
-      // Under the same prefix: the server tells of each prefix in messages of their own.
-      await commands.send(prefix + name, ['SET', prefix + name, '', 'PX', PROBE_LIFE])
-      await heard
-    },
-
-    close() {
-      tracker?.close()
-      problem = new Error('the channel is closed')
-    },
-  }
-
-  function hear(name: string, listener: ChangeListener): void {
-    if (name.startsWith('s:')) listener.changed(idOf(name.slice(2)))
-    waiting.get(name)?.()
-    waiting.delete(name)
-  }
+    open: (ear) => ('pipeline' in client ? openIoredis : openNodeRedis)(client, whole, tell, ear),
+    // Under the same prefix: the server tells of each prefix in messages of their own.
+    send: (name) => commands.send(`${prefix}n:${name}`, ['SET', `${prefix}n:${name}`, '', 'PX', PROBE_LIFE]),
+  })
 }
+
+type Tell = (keys: readonly unknown[] | null, ear: Ear) => void
 
 /** Undoes what the engine writes for characters that aren't plain. */
 function idOf(key: string): string {
@@ -117,12 +73,12 @@ interface IoredisTracker {
 /** ioredis shows nothing of what RESP3 pushes; under RESP2 a connection may have itself told, by a channel of this name. */
 const INVALIDATE = '__redis__:invalidate'
 
-function trackByIoredis(client: DuplicableClient, prefix: string, ear: Ear): Tracker {
+function openIoredis(client: DuplicableClient, prefix: string, tell: Tell, ear: Ear): Connection {
   const options = { protocol: 2, autoResubscribe: false, lazyConnect: false }
   const tracker = (client.duplicate as (options: object) => IoredisTracker)(options)
   tracker.on('error', (error: Error) => ear.gone(error))
   tracker.on('close', () => ear.gone(new Error('its connection is closed')))
-  tracker.on('messageBuffer', (_channel: Buffer, keys: Buffer[] | null) => ear.changed(keys))
+  tracker.on('messageBuffer', (_channel: Buffer, keys: Buffer[] | null) => tell(keys, ear))
   tracker.on('ready', () => begin().then(ear.ready, ear.gone))
 
   async function begin(): Promise<void> {
@@ -140,12 +96,12 @@ interface NodeRedisTracker extends NodeRedisClient {
   destroy(): void
 }
 
-function trackByNodeRedis(client: DuplicableClient, prefix: string, ear: Ear): Tracker {
+function openNodeRedis(client: DuplicableClient, prefix: string, tell: Tell, ear: Ear): Connection {
   const options = { RESP: 3, emitInvalidate: true, clientSideCache: undefined }
   const tracker = (client.duplicate as (options: object) => NodeRedisTracker)(options)
   tracker.on('error', (error: Error) => ear.gone(error))
   tracker.on('end', () => ear.gone(new Error('its connection is closed')))
-  tracker.on('invalidate', (key: unknown) => ear.changed(key === null ? null : [key]))
+  tracker.on('invalidate', (key: unknown) => tell(key === null ? null : [key], ear))
   tracker.on('ready', () => begin().then(ear.ready, ear.gone))
   tracker.connect().catch(ear.gone)
 

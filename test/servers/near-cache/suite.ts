@@ -9,7 +9,7 @@ import type { ChangeChannel } from '../../../src/engines/change-channel.ts'
 import { type NearCache, type NearCacheOptions, nearCache } from '../../../src/engines/near-cache.ts'
 import { engineContract } from '../../../src/testing/engine-contract.ts'
 import { Browser, KEY, login, post, recordOf, visit } from '../../core/fixtures.ts'
-import type { Scope } from '../process.ts'
+import { type Scope, scopeOf } from '../process.ts'
 import { Wire } from '../wire.ts'
 
 /** A server of its own, as a suite needs it. */
@@ -37,23 +37,20 @@ export function nearCacheSuite(
   start: (scope: Scope) => Promise<Rig>,
 ): void {
   describe(name, () => {
-    const works: (() => unknown)[] = []
-    const scope: Scope = { after: (work) => void works.push(work) }
+    const scope = scopeOf(after)
     let rig: Rig
     before(async () => {
       rig = await start(scope)
     })
-    after(async () => {
-      for (const work of works.reverse()) await work()
-    })
-
     /** A server's view: an engine, and a channel over a wire that can be cut. */
     async function view(t: TestContext, options: Partial<NearCacheOptions> = {}) {
-      const wire = await Wire.open(t, rig.port)
-      const direct = await Wire.open(t, rig.port)
-      const engine = await rig.engine(t, direct.port)
-      const near = nearCache(engine, { channel: await rig.channel(t, wire.port), ...options })
-      t.after(() => near.close?.())
+      // Last opened, first closed: the channel before its client, the client before its wire.
+      const own = scopeOf((work) => t.after(work))
+      const wire = await Wire.open(own, rig.port)
+      const direct = await Wire.open(own, rig.port)
+      const engine = await rig.engine(own, direct.port)
+      const near = nearCache(engine, { channel: await rig.channel(own, wire.port), ...options })
+      own.after(() => near.close?.())
       await up(near)
       const seen = { requests: 0 }
       direct.onRequest = () => seen.requests++
@@ -297,7 +294,7 @@ async function kept(near: NearCache, id: string): Promise<void> {
   })
 }
 
-async function eventually(condition: () => unknown, why: () => unknown = () => ''): Promise<void> {
+export async function eventually(condition: () => unknown, why: () => unknown = () => ''): Promise<void> {
   const deadline = performance.now() + 30_000
   while (
     !(await Promise.resolve()
