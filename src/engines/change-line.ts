@@ -103,12 +103,19 @@ export function line({ name, open, send }: LineParts): ChangeChannel {
       const heard = new Promise<void>((resolve) =>
         waiting.set(barrier, { since: performance.now(), resolve }),
       )
-      await send(barrier)
+      try {
+        await send(barrier)
+      } catch (error) {
+        // That says nothing of the connection that listens.
+        waiting.delete(barrier)
+        throw error
+      }
       await heard
     },
 
     close() {
       connection?.close()
+      waiting.clear()
       problem = new Error('the channel is closed')
       over = false
     },

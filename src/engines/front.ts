@@ -76,10 +76,10 @@ export class Front {
     return whole
   }
 
-  /** Keeps a record, unless what is there is newer: of two reads the one that began first may end last. */
+  /** Keeps what an `end` found whole, or a write left; of two readings of one version the one that began last. */
   keep(record: SessionRecord, at: Millis): void {
     const old = this.#entries.get(record.id)
-    if (old && (old.record.version - record.version || old.at - at) > 0) return
+    if (old && old.at > at) return
     this.#remove(record.id)
     this.#add({ record, at, bytes: settle(record) })
     for (const id of this.#entries.keys()) {

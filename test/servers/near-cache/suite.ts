@@ -295,7 +295,7 @@ async function kept(near: NearCache, id: string): Promise<void> {
 }
 
 export async function eventually(condition: () => unknown, why: () => unknown = () => ''): Promise<void> {
-  const deadline = performance.now() + 30_000
+  const deadline = performance.now() + 20_000
   while (
     !(await Promise.resolve()
       .then(condition)
