@@ -41,7 +41,7 @@ const EMPTY = '{}'
  *
  * @throws {SessionError} `ERR_OPTION`; from the verbs that read records `ERR_ENGINE` where one was not written by us,
  *   or under a key that isn't there
- * @see ASVS 14.2.6; NIST SP 800-38D
+ * @see NIST SP 800-38D
  */
 export function encrypted(engine: Engine, options: EncryptedOptions): Engine {
   const { keys, insecurePlaintext } = check(options)

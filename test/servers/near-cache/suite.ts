@@ -172,6 +172,16 @@ export function nearCacheSuite(
       await kept(near, record.id)
     })
 
+    test('a connection that is cut and back at once: what it missed is not in memory', async (t) => {
+      const { wire, near } = await view(t, { maxAge: '30s' })
+      const record = fresh('cut and back')
+      await near.create(record)
+      await kept(near, record.id)
+      wire.cut()
+      await eventually(() => near.stats().records === 0)
+      await up(near)
+    })
+
     test('a connection that is dead, and does not say so: nothing is served past maxAge', async (t) => {
       const maxAge = 1_000
       const { wire, engine, near } = await view(t, { maxAge: '1s' })
