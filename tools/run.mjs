@@ -4,19 +4,10 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  accessSync,
-  constants,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { findProgram, pathOutside } from './programs.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const modules = join(root, 'node_modules')
@@ -26,7 +17,7 @@ const parents = lineage()
 const attwFormat = ['--format', 'table-flipped', '--no-emoji', '--no-summary', '--no-color']
 // Whatever hangs ends, and the files after it run all the same.
 const testing = ['--conditions=holdfast-source', '--test', '--test-reporter=spec', '--test-timeout=600000']
-const tasks = { start, test, quick, deep, firefox, load, check, build, format, mutants, bench }
+const tasks = { start, test, quick, deep, engines, firefox, load, check, build, format, mutants, bench }
 
 process.chdir(root)
 if (Object.hasOwn(tasks, task)) await tasks[task](rest)
@@ -67,14 +58,14 @@ function lineage() {
 function test(args) {
   const began = Date.now()
   install()
-  const browser = chromium()
+  const browser = process.env.CHROMIUM || findProgram('Chromium')
   // The same draws each time: what fails here is what was changed. `npm run test:deep` draws anew.
   const env = {
     HOLDFAST_SEED: process.env.HOLDFAST_SEED ?? '1',
     ...(browser === undefined ? { HOLDFAST_BROWSER_SKIP: '1' } : { HOLDFAST_CHROMIUM: browser }),
   }
   const where = browser === undefined ? 'WITHOUT a browser' : `browser: ${browser}`
-  const files = args.length > 0 ? args : ['test/**/*.test.ts']
+  const files = args.length > 0 ? args : ['test/!(servers)/**/*.test.ts']
   const steps = [
     ['types', () => bin('tsc', ['-p', 'tsconfig.json'])],
     ['lint and format', () => bin('biome', ['check', '--error-on-warnings', '.'])],
@@ -108,7 +99,7 @@ function test(args) {
 /** The tests that need neither a build nor a browser; or the files given. */
 function quick(args) {
   install()
-  const files = args.length > 0 ? args : ['test/!(browser|package|model|properties)/**/*.test.ts']
+  const files = args.length > 0 ? args : ['test/!(browser|package|model|properties|servers)/**/*.test.ts']
   finish(run(node('tests'), [...testing, ...files]))
 }
 
@@ -122,10 +113,23 @@ function deep(args) {
 /** The browser tests once more, in Firefox: less what can't be driven there. */
 function firefox() {
   install()
-  const found = process.env.HOLDFAST_FIREFOX ?? program(['firefox-esr', 'firefox'], 'firefox-esr')
-  if (found === undefined)
-    return console.log('!!! NO FIREFOX: ITS TESTS ARE SKIPPED. Set HOLDFAST_FIREFOX=/path/to/it. !!!')
-  finish(run(node('tests'), [...testing, 'test/browser/*.test.ts'], { HOLDFAST_FIREFOX: found }))
+  const browser = findProgram('Firefox')
+  if (browser === undefined) return
+  finish(run(node('tests'), [...testing, 'test/browser/*.test.ts'], { HOLDFAST_FIREFOX: browser }))
+}
+
+/** The tests that need servers, which they start and end themselves; or the files given. */
+function engines(args) {
+  const began = Date.now()
+  install()
+  const missing = ['Redis', 'Valkey', 'PostgreSQL'].filter((name) => findProgram(name) === undefined)
+  const files = args.length > 0 ? args : ['test/servers/**/*.test.ts']
+  const passed = run(node('tests'), [...testing, ...files])
+  console.log('\n━━━ summary ━━━')
+  const total = ((Date.now() - began) / 1000).toFixed(0)
+  console.log(`${passed ? 'ok    ' : 'FAILED'}  the engines on real servers (${total} s)`)
+  for (const name of missing) console.log(`SKIPPED the tests on ${name}: it is not there, see above`)
+  finish(passed)
 }
 
 /** An hour's worth of traffic in ten minutes. `HOLDFAST_LOAD_SECONDS` and `HOLDFAST_LOAD_RATE` change that. */
@@ -207,56 +211,6 @@ function node(purpose) {
   return stop(
     `Node 22.18 or newer is needed, and npm has none for ${platform}-${process.arch}; this is ${process.version}`,
   )
-}
-
-/** A Chromium for the browser tests: the one named, else one that is found, else Debian's package where we may install it. */
-function chromium() {
-  const named = process.env.HOLDFAST_CHROMIUM || process.env.CHROMIUM
-  if (named) return named
-  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome']
-  const mac = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'
-  const found = program(names, 'chromium') ?? (existsSync(mac) ? mac : undefined)
-  if (found === undefined) {
-    console.log(
-      '\n!!! NO CHROMIUM: THE BROWSER TESTS ARE SKIPPED. Install Chromium or Chrome, or set CHROMIUM=/path/to/it. !!!',
-    )
-  }
-  return found
-}
-
-/** A program by one of its names; else out of Debian's package, where we may install it. */
-function program(names, debian) {
-  const found = names.map(findOnPath).find(Boolean)
-  if (found || process.getuid?.() !== 0 || !findOnPath('apt-get')) return found
-  say(`installing Debian's ${debian} for the tests, about a minute`)
-  const apt = (...args) => {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    return spawnSync('apt-get', ['-q', ...args], { stdio: ['ignore', 2, 2], env }).status === 0
-  }
-  const add = () => apt('install', '-y', '--no-install-recommends', debian)
-  return add() || (apt('update') && add()) ? names.map(findOnPath).find(Boolean) : undefined
-}
-
-function findOnPath(name) {
-  const candidates = pathOutside()
-    .split(delimiter)
-    .map((folder) => join(folder, windows ? `${name}.exe` : name))
-  return candidates.find((file) => {
-    try {
-      accessSync(file, constants.X_OK)
-      return statSync(file).isFile()
-    } catch {
-      return false
-    }
-  })
-}
-
-/** PATH without any node_modules/.bin, which npm puts in front. */
-function pathOutside() {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
-    .filter((folder) => !folder.includes('node_modules'))
-    .join(delimiter)
 }
 
 /** What our children see: the Node and the tools of the lockfile first. */

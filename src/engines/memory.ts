@@ -6,6 +6,7 @@
 import type { Millis } from '../core/duration.ts'
 import type { Engine, SessionRecord, UserLedger } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
+import { settle } from './settle.ts'
 
 export interface MemoryOptions {
   /** Most records kept, tombstones included. @defaultValue 100_000 */
@@ -199,20 +200,6 @@ function forward(next: SessionRecord, old: SessionRecord): SessionRecord {
 
 function isLedger(value: SessionRecord | UserLedger): value is UserLedger {
   return 'sessions' in value
-}
-
-/**
- * Freezes a value, which is kept as it is and handed out again: whoever changed it would change the store. A string
- * counts two bytes a character, the most it takes; the rest was fitted to measured records and rounded up.
- * @returns about how many bytes it takes
- */
-function settle(value: unknown): number {
-  if (typeof value === 'string') return 16 + 2 * value.length
-  if (typeof value !== 'object' || value === null) return 8
-  let bytes = 48
-  for (const name of Object.keys(value)) bytes += 8 + settle((value as Record<string, unknown>)[name])
-  Object.freeze(value)
-  return bytes
 }
 
 /** A binary heap by `expiresAt`: a search through all records at each write of a full store would stop the server. */

@@ -1,6 +1,7 @@
 /** The primitives, where `node:crypto` exists: Node, Bun, Deno. @module */
 
-import { hash, randomFillSync, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, createDecipheriv, hash, randomFillSync, timingSafeEqual } from 'node:crypto'
+import type { MaybePromise } from '../core/engine.ts'
 
 export type { MacKey } from './mac-key.ts'
 
@@ -66,13 +67,46 @@ export function equal(a: string, b: string): boolean {
   return right.write(b) === length && timingSafeEqual(left.subarray(0, length), right.subarray(0, length))
 }
 
+const NONCE = 12
+const TAG = 16
+
+/**
+ * AES-256-GCM (NIST SP 800-38D) of UTF-8 text, under a random nonce.
+ *
+ * @param key - 32 bytes
+ * @param context - UTF-8 text that isn't encrypted, and without which the result can't be opened
+ * @returns nonce, ciphertext and tag
+ */
+export function seal(key: Uint8Array, text: string, context: string): MaybePromise<Uint8Array> {
+  const nonce = randomBytes(NONCE)
+  const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG })
+  cipher.setAAD(Buffer.from(context))
+  return Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
+}
+
+/** Opens what `seal` made. @returns the text; null when the key, the context or one bit is another */
+export function unseal(key: Uint8Array, sealed: Uint8Array, context: string): MaybePromise<string | null> {
+  if (sealed.length < NONCE + TAG) return null
+  const end = sealed.length - TAG
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE), { authTagLength: TAG })
+  decipher.setAAD(Buffer.from(context))
+  decipher.setAuthTag(sealed.subarray(end))
+  const text = decipher.update(sealed.subarray(NONCE, end))
+  try {
+    return Buffer.concat([text, decipher.final()]).toString()
+  } catch {
+    return null
+  }
+}
+
 export function toBase64url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
 }
 
 /** Decodes base64url or base64. @returns null when the text is neither */
 export function fromBase64url(text: string): Uint8Array | null {
-  return /^(?:[\w+/-]{4})*[\w+/-]{2,4}={0,2}$/.test(text)
-    ? new Uint8Array(Buffer.from(text, 'base64url'))
+  const [, letters] = /^([\w+/-]{2,})={0,2}$/.exec(text) ?? []
+  return letters !== undefined && letters.length % 4 !== 1
+    ? new Uint8Array(Buffer.from(letters, 'base64url'))
     : null
 }

@@ -119,6 +119,37 @@ for (const [name, twin] of Object.entries(TWINS)) {
       for (const text of ['', ' ', 'a b', 'ab\n', 'ä', '%', '====', 'a===', '=a', 'a=b'])
         assert.equal(twin.fromBase64url(text), null, text)
     })
+    test('AES-256-GCM: test case 14 of its submission to NIST', async () => {
+      const sealed = `${'00'.repeat(12)}cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919`
+      assert.equal(await twin.unseal(new Uint8Array(32), bytesOf(sealed), ''), '\0'.repeat(16))
+    })
+    test('unseal: another key, another context, less, more or any other byte is null', async () => {
+      const key = new Uint8Array(32).fill(7)
+      const sealed = await twin.seal(key, 'text', 'context')
+      assert.equal(sealed.length, 12 + 4 + 16)
+      assert.equal(await twin.unseal(key, sealed, 'context'), 'text')
+      assert.equal(await twin.unseal(new Uint8Array(32).fill(8), sealed, 'context'), null)
+      for (const context of ['', 'Context', 'context '])
+        assert.equal(await twin.unseal(key, sealed, context), null)
+      for (let length = 0; length < sealed.length; length++)
+        assert.equal(await twin.unseal(key, sealed.slice(0, length), 'context'), null, `${length} bytes`)
+      assert.equal(await twin.unseal(key, Buffer.concat([sealed, new Uint8Array(1)]), 'context'), null)
+      for (let at = 0; at < sealed.length; at++) {
+        const changed = sealed.slice()
+        changed[at]! ^= 1
+        assert.equal(await twin.unseal(key, changed, 'context'), null, `byte ${at}`)
+      }
+    })
+    test('seal: a nonce of its own each time', async () => {
+      const sealed = await Promise.all(
+        Array.from({ length: 500 }, () => twin.seal(new Uint8Array(32), 'text', '')),
+      )
+      assert.equal(new Set(sealed.map((each) => hex(each.subarray(0, 12)))).size, sealed.length)
+    })
+    test('two megabytes are base64url, too', () => {
+      const bytes = new Uint8Array(2_000_000).fill(0xa5)
+      assert.equal(hex(twin.fromBase64url(twin.toBase64url(bytes))!), hex(bytes))
+    })
     test('a part of a buffer is encoded alone', () => {
       assert.equal(twin.toBase64url(new Uint8Array([1, 2, 3, 4]).subarray(1, 3)), 'AgM')
     })
@@ -168,6 +199,15 @@ describe('crypto: the twins agree', () => {
         assert.deepEqual(node.fromBase64url(text), web.fromBase64url(text))
       }),
       { numRuns: 1_000 },
+    )
+  })
+  test('on what either has sealed, of any text', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyText, anyText, async (text, context) => {
+        const key = node.randomBytes(32)
+        assert.equal(await web.unseal(key, await node.seal(key, text, context), context), text)
+        assert.equal(await node.unseal(key, await web.seal(key, text, context), context), text)
+      }),
     )
   })
   test('they offer the same', () => assert.deepEqual(Object.keys(node).sort(), Object.keys(web).sort()))
