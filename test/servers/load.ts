@@ -17,6 +17,8 @@ interface User {
   /** Increments that were acknowledged, and those that nobody knows about. */
   acknowledged: number
   unknown: number
+  /** Requests of any kind. */
+  answered: number
 }
 
 export interface Totals {
@@ -49,6 +51,7 @@ export class Load {
       browser: new Browser(),
       acknowledged: 0,
       unknown: 0,
+      answered: 0,
     }))
   }
 
@@ -77,11 +80,24 @@ export class Load {
     await this.#reach('refused', this.totals.refused + count)
   }
 
+  /** Resolves when each of the users was answered anew. */
+  async everybody(): Promise<void> {
+    for (const user of this.#users) {
+      const { answered } = user
+      await this.#wait(() => user.answered > answered)
+    }
+  }
+
   async #reach(what: 'done' | 'refused', enough: number): Promise<void> {
+    await this.#wait(() => this.totals[what] >= enough)
+  }
+
+  async #wait(condition: () => boolean): Promise<void> {
     const deadline = performance.now() + ENDLESS
-    while (this.totals[what] < enough) {
+    while (!condition()) {
       if (this.#failure !== undefined) throw this.#failure
-      if (performance.now() > deadline) throw new Error(`no more ${what}: ${JSON.stringify(this.totals)}`)
+      if (performance.now() > deadline)
+        throw new Error(`waited in vain for ${condition}: ${JSON.stringify(this.totals)}`)
       await sleep(10)
     }
   }
@@ -120,7 +136,7 @@ export class Load {
   }
 
   async #increment(user: User): Promise<void> {
-    const acknowledged = await this.#try(() =>
+    const acknowledged = await this.#try(user, () =>
       visit(this.#sessions, user.browser, post({ now: Date.now() }), (session) => {
         // Else the store forgot a session that it had acknowledged, or took it for another's.
         assert.equal(session.userId, user.name)
@@ -135,7 +151,7 @@ export class Load {
   async #relogin(user: User): Promise<void> {
     const thief = user.browser.copy()
     for (;;) {
-      const ended = await this.#try(() =>
+      const ended = await this.#try(user, () =>
         visit(this.#sessions, user.browser, post({ now: Date.now() }), (session) => session.terminate()),
       )
       if (ended) break
@@ -146,7 +162,9 @@ export class Load {
   }
 
   async #login(user: User): Promise<void> {
-    while (!(await this.#try(() => login(this.#sessions, user.browser, user.name, { now: Date.now() })))) {
+    while (
+      !(await this.#try(user, () => login(this.#sessions, user.browser, user.name, { now: Date.now() })))
+    ) {
       user.browser = new Browser()
       await sleep(20)
     }
@@ -155,11 +173,12 @@ export class Load {
   }
 
   /** @returns whether it was answered; a refusal can only be a 503 */
-  async #try(request: () => Promise<unknown>): Promise<boolean> {
+  async #try(user: User, request: () => Promise<unknown>): Promise<boolean> {
     const started = performance.now()
     try {
       await request()
       this.totals.done++
+      user.answered++
       return true
     } catch (error) {
       if (!(error instanceof SessionError) || error.code !== 'ERR_ENGINE') throw error

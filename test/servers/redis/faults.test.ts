@@ -49,9 +49,12 @@ interface Scene {
   readonly load: Load
 }
 
-/** A server that writes a log of its writes, a wire to it, and users at work. */
+/**
+ * A server that has each write on its disk before it answers, a wire to it, and users at work. With `everysec` it answers
+ * first where the disk is slow, and a kill takes up to two seconds back.
+ */
 async function stage(t: TestContext, open: (typeof ENGINES)[string]): Promise<Scene> {
-  const server = await startRedis(t, 'redis', '--appendonly', 'yes', '--appendfsync', 'everysec')
+  const server = await startRedis(t, 'redis', '--appendonly', 'yes', '--appendfsync', 'always')
   const wire = await Wire.open(t, server.port)
   const sessions = createSessions<{ count: number }>({ engine: await open(t, wire.port), keys: KEY })
   const load = new Load(sessions)
