@@ -37,7 +37,7 @@ export function parseOptions(argv: readonly string[]): DemoOptions {
     .addOption(
       new Option(
         '--engine <url>',
-        'keep sessions elsewhere: redis://…, redis+cluster://…, sqlite:FILE or memory; accounts and keys stay with the database',
+        'keep sessions elsewhere: redis://…, redis+cluster://…, postgres://…, sqlite:FILE or memory; accounts and keys stay with the database',
       ).conflicts('memory'),
     )
     .option('--tls', 'serve HTTPS with a certificate of its own, and redirect a plain port to it')
