@@ -159,11 +159,11 @@ export async function query(
   }
 }
 
-/** PostgreSQL refuses to run as root. */
+/** PostgreSQL refuses to run as root. And a test that is killed, as a test's mutant may be, leaves none behind. */
 export function asAccount(file: string, args: readonly string[]): { file: string; args: string[] } {
-  if (!account) return { file, args: [...args] }
-  const drop = [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups', '--']
-  return { file: setpriv!, args: [...drop, file, ...args] }
+  if (!setpriv) return { file, args: [...args] }
+  const drop = account ? [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups'] : []
+  return { file: setpriv, args: [...drop, '--pdeathsig=QUIT', '--', file, ...args] }
 }
 
 async function accountOf(name: string): Promise<{ uid: number; gid: number } | null> {
