@@ -1,6 +1,7 @@
 /** What the Redis engine promises beyond the contract: what it costs, what it writes, and when a replica has it. */
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, type TestContext, test } from 'node:test'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
@@ -227,6 +228,23 @@ describe('a primary with a replica', () => {
       await engine.create(fresh(`later-${drawn++}`))
       return (await callsOf(observer)).wait === 1
     })
+  })
+
+  test('the permissions that docs/engines.md names are enough', async (t) => {
+    const primary = await startRedis(t, 'redis', '--repl-diskless-sync-delay', '0')
+    await startReplica(t, primary)
+    const page = readFileSync(new URL('../../../docs/engines.md', import.meta.url), 'utf8')
+    const rules = /`(~holdfast:\* [^`]+)`/.exec(page)![1]!.split(' ')
+    await primary.ask('ACL', 'SETUSER', 'app', 'on', '>secret', ...rules)
+    const engine = redis(open(t, primary.port, { username: 'app', password: 'secret' }))
+    const observer = open(t, primary.port)
+    assert.equal(await engine.create(fresh('a')), true)
+    assert.equal(await engine.touch('a', 1, Date.now(), Date.now() + 2 * HOUR), true)
+    assert.equal(await engine.replace(fresh('a', { version: 2, ended }), 1), true)
+    assert.equal((await engine.load('a', { fresh: true }))?.version, 2)
+    assert.equal((await engine.scan!({ limit: 100 })).records.length, 1)
+    assert.equal((await callsOf(observer)).wait, 2)
+    assert.doesNotMatch(String(await primary.ask('ACL', 'LOG')), /reason/)
   })
 
   test('many at once share what they wait for', async (t) => {
