@@ -20,7 +20,6 @@ const STARTING = 5_000
  * - `sqlite:FILE`
  * - `redis://[user:password@]host[:port][/database]`, and `rediss://` with TLS; `valkey` for `redis` means the same
  * - `redis+cluster://[user:password@]host:port,host:port`, any of the nodes; and `rediss+cluster://`
- * - `postgres://…`
  *
  * `?prefix=app:` puts another prefix before each key of Redis.
  *
