@@ -1,10 +1,12 @@
 /** Engines by URL, as far as they need no server. */
 
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import { openEngine } from '../../src/engines/open.ts'
 import { recordOf, refusal } from '../core/fixtures.ts'
 
@@ -28,4 +30,20 @@ test('what makes no sense is refused, without the password', async () => {
   for (const url of [...urls, ...redis])
     await assert.rejects(openEngine(url), refusal('ERR_OPTION', /^(?!.*secret)/), url)
   await assert.rejects(openEngine('redis://host?prefix={a}'), refusal('ERR_OPTION', /prefix/))
+})
+
+test('a client library that is not installed is asked for by its name', async () => {
+  const hooks = `import { registerHooks } from 'node:module'
+    registerHooks({ resolve(name, context, next) { return next(name === 'ioredis' ? 'not-installed' : name, context) } })`
+  const code = `import { openEngine } from 'holdfast/open'
+    await openEngine('redis://127.0.0.1').catch(({ code, message }) => console.log(code, message))`
+  const data = `data:text/javascript,${encodeURIComponent(hooks)}`
+  const args = ['--conditions=holdfast-source', '--no-warnings', '--import', data]
+  const cwd = join(import.meta.dirname, '../..')
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [...args, '--input-type=module', '--eval', code],
+    { cwd },
+  )
+  assert.equal(stdout, 'ERR_OPTION This engine needs the package ioredis: npm install ioredis\n')
 })

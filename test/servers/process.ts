@@ -16,11 +16,12 @@ export interface Scope {
 /** How long a server may take until it answers. */
 const STARTING = 30_000
 
+/** Ends a server with the test that started it, even one that is killed, and so ends nothing itself. Linux has it. */
+const setpriv = findProgram('setpriv')
+
 export interface ServerCommand {
   readonly file: string
   readonly args: readonly string[]
-  /** What the program is told that it is called. */
-  readonly argv0?: string
   readonly cwd?: string
   /** Whether it answers yet; a rejection means no. */
   readonly ready: () => Promise<unknown>
@@ -46,8 +47,10 @@ export class ServerProcess {
 
   /** Starts it again, with the files that it left. */
   async restart(): Promise<void> {
-    const { file, args, argv0, cwd, ready } = this.#command
-    const child = spawn(file, args, { ...(argv0 && { argv0 }), cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    const { file, args, cwd, ready } = this.#command
+    const words =
+      setpriv === undefined ? [file, ...args] : [setpriv, '--pdeathsig', 'KILL', '--', file, ...args]
+    const child = spawn(words[0]!, words.slice(1), { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     this.#words = ''
     const hear = (chunk: Buffer) => {

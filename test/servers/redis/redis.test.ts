@@ -1,9 +1,11 @@
 /** What the Redis engine promises beyond the contract: what it costs, what it writes, and when a replica has it. */
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, type TestContext, test } from 'node:test'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
+import type { Engine, SessionRecord } from '../../../src/core/engine.ts'
 import { createSessions } from '../../../src/create-sessions.ts'
 import { redis } from '../../../src/engines/redis.ts'
 import { Browser, KEY, login, post, recordOf, refusal, visit } from '../../core/fixtures.ts'
@@ -175,6 +177,21 @@ for (const flavour of available('redis', 'valkey')) {
   })
 }
 
+/** As the engine has it, in milliseconds. */
+const REPLICA_PATIENCE = 200
+
+type Copied = SessionRecord | undefined
+
+/** Waits until its replica answers so promptly that two logins in a row ask it. */
+async function untilAsked(engine: Engine, observer: Redis): Promise<void> {
+  let drawn = 0
+  await until(async () => {
+    await callsOf(observer)
+    for (const part of ['a', 'b']) await engine.create(fresh(`asked-${drawn++}-${part}`))
+    return (await callsOf(observer)).wait === 2
+  })
+}
+
 describe('a primary with a replica', () => {
   const ended = { reason: 'logout', at: Date.now() } as const
 
@@ -192,17 +209,43 @@ describe('a primary with a replica', () => {
     await engine.create(fresh('first'))
     await engine.replace(fresh('first', { version: 2, ended }), 1)
     await callsOf(observer)
-    for (let round = 0; round < 10; round++) {
-      const id = `session-${round}`
+    const proven = { login: 0, ending: 0 }
+    let drawn = 0
+    const write = async (
+      what: keyof typeof proven,
+      id: string,
+      work: () => unknown,
+      check: (copied: Copied) => unknown,
+    ) => {
       let trips = 0
       wire.onRequest = () => trips++
-      assert.equal(await engine.create(fresh(id)), true)
-      assert.equal((await copy.load(id))?.version, 1)
-      assert.equal(await engine.replace(fresh(id, { version: 2, ended }), 1), true)
-      assert.equal((await copy.load(id))?.ended?.reason, 'logout')
-      assert.equal(trips, 4)
+      const started = performance.now()
+      assert.equal(await work(), true)
+      const patient = performance.now() - started < REPLICA_PATIENCE
+      const waits = (await callsOf(observer)).wait ?? 0
+      // On a machine that does other things besides, a replica may be too late, and is not asked for a while.
+      if (!patient || waits === 0) return
+      assert.equal(waits, 1)
+      assert.equal(trips, 2)
+      assert.ok(check(await copy.load(id)))
+      proven[what]++
     }
-    assert.equal((await callsOf(observer)).wait, 20)
+    await until(async () => {
+      const id = `session-${drawn++}`
+      await write(
+        'login',
+        id,
+        () => engine.create(fresh(id)),
+        (copied) => copied?.version === 1,
+      )
+      await write(
+        'ending',
+        id,
+        () => engine.replace(fresh(id, { version: 2, ended }), 1),
+        (copied) => copied?.ended?.reason === 'logout',
+      )
+      return proven.login >= 10 && proven.ending >= 10
+    })
     await engine.create(fresh('visitor', { userId: null }))
     await engine.replace(fresh('visitor', { userId: null, version: 2 }), 1)
     await engine.load('visitor')
@@ -214,9 +257,8 @@ describe('a primary with a replica', () => {
     const replica = await startReplica(t, primary)
     const [client, observer] = [open(t, primary.port), open(t, primary.port)]
     const engine = redis(client)
-    await engine.create(fresh('first'))
+    await untilAsked(engine, observer)
     replica.process.freeze()
-    await callsOf(observer)
     const many = Array.from({ length: 50 }, (_, index) => engine.create(fresh(`session-${index}`)))
     assert.ok((await Promise.all(many)).every(Boolean))
     for (let i = 0; i < 50; i++) assert.equal(await engine.create(fresh(`late-${i}`)), true)
@@ -229,22 +271,32 @@ describe('a primary with a replica', () => {
     })
   })
 
+  test('the permissions that docs/engines.md names are enough', async (t) => {
+    const primary = await startRedis(t, 'redis', '--repl-diskless-sync-delay', '0')
+    await startReplica(t, primary)
+    const page = readFileSync(new URL('../../../docs/engines.md', import.meta.url), 'utf8')
+    const rules = /`(~holdfast:\* [^`]+)`/.exec(page)![1]!.split(' ')
+    await primary.ask('ACL', 'SETUSER', 'app', 'on', '>secret', ...rules)
+    const engine = redis(open(t, primary.port, { username: 'app', password: 'secret' }))
+    const observer = open(t, primary.port)
+    assert.equal(await engine.create(fresh('a')), true)
+    assert.equal(await engine.touch('a', 1, Date.now(), Date.now() + 2 * HOUR), true)
+    assert.equal(await engine.replace(fresh('a', { version: 2, ended }), 1), true)
+    assert.equal((await engine.load('a', { fresh: true }))?.version, 2)
+    assert.equal((await engine.scan!({ limit: 100 })).records.length, 1)
+    assert.ok(Number((await callsOf(observer)).wait) >= 1)
+    assert.doesNotMatch(String(await primary.ask('ACL', 'LOG')), /reason/)
+  })
+
   test('many at once share what they wait for', async (t) => {
     const primary = await startRedis(t, 'redis', '--repl-diskless-sync-delay', '0')
     const replicating = await Wire.open(t, primary.port)
-    const replica = await startReplica(t, primary, replicating.port)
+    await startReplica(t, primary, replicating.port)
     replicating.delay(10)
     const [engine, observer] = [redis(open(t, primary.port)), open(t, primary.port)]
-    await engine.create(fresh('first'))
-    const copy = redis(open(t, replica.port))
-    await callsOf(observer)
+    await untilAsked(engine, observer)
     const ids = Array.from({ length: 200 }, (_, index) => `session-${index}`)
-    await Promise.all(
-      ids.map(async (id) => {
-        await engine.create(fresh(id))
-        assert.equal((await copy.load(id))?.version, 1)
-      }),
-    )
+    await Promise.all(ids.map((id) => engine.create(fresh(id))))
     const waits = (await callsOf(observer)).wait ?? 0
     assert.ok(waits >= 1 && waits < 50, `${waits} waits`)
   })

@@ -1,5 +1,7 @@
 /** Redis and Valkey for the tests: one server, or a primary with its replica. @module */
 
+import { symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
@@ -19,12 +21,12 @@ export interface RedisServer {
  * The server's program. Debian's packages of the tools hold the very same one under the name of a checker, and unlike those
  * of the servers they start nothing.
  */
-function programOf(flavour: Flavour): { file: string; argv0: string } | undefined {
-  const file =
+function programOf(flavour: Flavour): string | undefined {
+  return (
     process.env[`HOLDFAST_${flavour.toUpperCase()}`] ??
     findProgram(`${flavour}-server`, '/usr/bin') ??
     findProgram(`${flavour}-check-rdb`, '/usr/bin')
-  return file === undefined ? undefined : { file, argv0: `${flavour}-server` }
+  )
 }
 
 /** Which of the two can be had. Says loudly which can't, as a test that is skipped. */
@@ -51,8 +53,10 @@ export async function startRedis(
   const ready = async () => {
     if ((await ask('PING')) !== 'PONG') throw new Error('no PONG')
   }
-  const program = programOf(flavour)!
-  const process = await ServerProcess.start(scope, { ...program, args: [...settings, ...args], ready })
+  // What it does goes by its name.
+  const file = join(folder, `${flavour}-server`)
+  symlinkSync(programOf(flavour)!, file)
+  const process = await ServerProcess.start(scope, { file, args: [...settings, ...args], ready })
   return { process, port, ask }
 }
 
