@@ -1,3 +1,4 @@
+import { randomBytes, toBase64url } from '#crypto'
 import type { Millis } from './duration.ts'
 import type { ErrorCode } from './errors.ts'
 import type { RequestContext } from './request.ts'
@@ -27,6 +28,8 @@ export type EventName =
 
 /** Something that an operator may want to know. Holds no token, secret or session data. */
 export interface SessionEvent {
+  /** Names this one event, in a log and beside it: `npx holdfast explain ID`. Not a secret, and not in order. */
+  readonly id: string
   readonly name: EventName
   readonly at: Millis
   readonly sessionId: string | null
@@ -63,6 +66,7 @@ export function reportTo(listener: ((event: SessionEvent) => void) | undefined):
 
 function describeEvent(name: EventName, context: RequestContext | null, details: EventDetails): SessionEvent {
   return {
+    id: drawEventId(),
     name,
     at: context?.now ?? Date.now(),
     sessionId: details.sessionId ?? null,
@@ -74,4 +78,13 @@ function describeEvent(name: EventName, context: RequestContext | null, details:
     reason: details.reason ?? null,
     code: details.code ?? null,
   }
+}
+
+let prefix: string | undefined
+let drawn = 0
+
+/** One draw for each process and a count: floods of forged tokens are events, too, and must cost little. */
+function drawEventId(): string {
+  prefix ??= toBase64url(randomBytes(9))
+  return `${prefix}.${(++drawn).toString(36)}`
 }
