@@ -86,7 +86,10 @@ class Writer implements Audit {
   }
 
   readonly onEvent = (event: SessionEvent): void => {
-    if (this.#closed || this.#queue.length >= this.#capacity) return this.#lose(1)
+    if (this.#closed || this.#queue.length >= this.#capacity) {
+      this.#lose(1)
+      return
+    }
     this.#queue.push(entryOf(event, this.#server))
     this.#pump ??= setImmediate(() => this.#drain())
   }

@@ -39,20 +39,30 @@ export function sqliteStore(source: string | DatabaseSync, key: MacKey | null): 
   const ours = typeof source === 'string'
   const database = ours ? openFile(source) : source
   let prepared = false
+  try {
+    attempt(() => undefined)
+  } catch (error) {
+    // Somebody holds the lock just now: the first verb makes what is missing, and can wait.
+    if (!isBusy(error)) {
+      if (ours) database.close()
+      throw error
+    }
+  }
+
+  function attempt<T>(verb: () => T): T {
+    // Inside a foreign transaction our rows would be lost with its rollback.
+    if (!ours && database.isTransaction) throw Object.assign(new Error('locked'), { errcode: BUSY })
+    if (!prepared) prepare(database, ours)
+    prepared = true
+    return verb()
+  }
 
   function run<T>(verb: () => T): MaybePromise<T> {
-    const attempt = () => {
-      // Inside a foreign transaction our rows would be lost with its rollback.
-      if (!ours && database.isTransaction) throw Object.assign(new Error('locked'), { errcode: BUSY })
-      if (!prepared) prepare(database, ours)
-      prepared = true
-      return verb()
-    }
     try {
-      return attempt()
+      return attempt(verb)
     } catch (error) {
       if (!isBusy(error)) throw error
-      return persist(attempt)
+      return persist(() => attempt(verb))
     }
   }
 

@@ -38,6 +38,9 @@ export type RevokeQuery =
   | { readonly id: string; readonly userId?: string }
   | { readonly userId: string; readonly except?: string | null }
 
+/** Reaches the engine of an application's sessions, for the command line alone. */
+export let engineOf: (sessions: object) => Engine
+
 /** The sessions of an application: one of these for each process, shared by every request. */
 export class Sessions<Data extends object = Record<string, unknown>> {
   /** The options, checked and filled in. */
@@ -48,6 +51,10 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   readonly #committer: Committer
   readonly #report: Report
   readonly #storage = new AsyncLocalStorage<Session<Data>>()
+
+  static {
+    engineOf = (sessions) => (sessions as Sessions).#engine
+  }
 
   /** @throws {SessionError} `ERR_OPTION`, naming the option and the right form */
   constructor(options: SessionsOptions<Data>) {

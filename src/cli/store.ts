@@ -1,0 +1,84 @@
+/** The store that a command works on, and the limits by which it judges what it finds there. @module */
+
+import { existsSync } from 'node:fs'
+import type { Engine } from '../core/engine.ts'
+import type { SessionEvent } from '../core/events.ts'
+import { generateKey } from '../core/keys.ts'
+import { Sessions } from '../core/sessions.ts'
+import { sqlite } from '../engines/sqlite.ts'
+import { loadConfig } from './config.ts'
+import type { StoreOptions } from './options.ts'
+import { say } from './output.ts'
+import { EXIT, Stop, withStore } from './stop.ts'
+
+export interface Store {
+  readonly engine: Engine
+  /** The application's, or ones with the default limits. They can list and end, and read no token. */
+  readonly sessions: Sessions
+  close(): Promise<void>
+}
+
+export interface Opening {
+  /** Whether a store that isn't there may be made. */
+  readonly create?: boolean
+  /** Hears what the command does to sessions, beside the application's own listener. */
+  readonly onEvent?: (event: SessionEvent) => void
+}
+
+/** Opens what `--store` or `--config` names. */
+export async function openStore(
+  { store, config }: StoreOptions,
+  { create = false, onEvent }: Opening = {},
+): Promise<Store> {
+  if ((store === undefined) === (config === undefined)) {
+    const problem = store === undefined ? 'which store?' : 'which of the two?'
+    throw new Stop(
+      EXIT.usage,
+      `${problem} Give --store URL or --config MODULE (or one of HOLDFAST_STORE and HOLDFAST_CONFIG)`,
+    )
+  }
+  if (config !== undefined) return openConfigured(config, onEvent)
+  const engine = await openByUrl(store!, create)
+  // Nothing here reads a token, and an operator's machine need not know the keys.
+  const sessions = new Sessions({ engine, keys: [generateKey()], ...(onEvent ? { onEvent } : {}) })
+  return { engine, sessions, close: () => sessions.close() }
+}
+
+async function openConfigured(path: string, onEvent: Opening['onEvent']): Promise<Store> {
+  const { engine, options, sessions } = await loadConfig(path)
+  if (sessions) {
+    if (onEvent)
+      throw new Stop(EXIT.usage, `${path} exports sessions, whose own listener hears of it: drop --audit`)
+    return { engine, sessions, close: () => sessions.close() }
+  }
+  const made = new Sessions({
+    ...options!,
+    onEvent(event) {
+      options!.onEvent?.(event)
+      onEvent?.(event)
+    },
+  })
+  return { engine, sessions: made as Sessions, close: () => made.close() }
+}
+
+async function openByUrl(url: string, create: boolean): Promise<Engine> {
+  const file = fileOf(url)
+  if (!create && !existsSync(file))
+    throw new Stop(EXIT.usage, `there is no file ${file}; holdfast migrate makes one`)
+  return withStore(`the store ${file}`, () => sqlite(file))
+}
+
+/** @returns the path in `sqlite:FILE` */
+export function fileOf(url: string): string {
+  const file = /^sqlite:(?:\/\/)?(.+)$/s.exec(url)?.[1]
+  if (file === undefined) throw new Stop(EXIT.usage, 'expected a URL such as sqlite:sessions.db')
+  return file
+}
+
+/** Says by which limits sessions are called live, where they may not be the application's. */
+export function sayAssumed({ config }: StoreOptions): void {
+  if (config !== undefined) return
+  say(
+    'Judged by the default limits: idle 30m, absolute 12h; remembered 14d, 30d. Give --config for your own.',
+  )
+}
