@@ -34,8 +34,8 @@ export async function loadConfig(path: string): Promise<Config> {
         "'options' or 'sessions'",
     )
   }
-  const options = withDefaults(value as SessionsOptions<never>)
   try {
+    const options = withDefaults(value as SessionsOptions<never>)
     return { engine: options.engine, policy: createPolicy(options), options, sessions: null }
   } catch (error) {
     if (error instanceof SessionError) throw new Stop(EXIT.usage, `${path}: ${error.message}`)

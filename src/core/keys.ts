@@ -21,6 +21,11 @@ export class KeyRing {
     })
   }
 
+  /** How many keys verify. */
+  get size(): number {
+    return this.#keys.length
+  }
+
   /** MACs by the newest key. @returns 32 bytes */
   sign(purpose: Purpose, text: string): Uint8Array {
     return hmac(this.#keys[0]![purpose], text)
