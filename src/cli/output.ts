@@ -36,8 +36,12 @@ export function say(line: string): void {
 const LONGEST_CELL = 44
 
 /** Prints a table whose columns are as wide as they must be. Null is a dash. */
-export function printTable(headers: readonly string[], rows: readonly (readonly (string | null)[])[]): void {
-  const cells = rows.map((row) => row.map((cell) => cut(plain(cell ?? '-'))))
+export function printTable(
+  headers: readonly string[],
+  rows: readonly (readonly (string | null)[])[],
+  longest = LONGEST_CELL,
+): void {
+  const cells = rows.map((row) => row.map((cell) => cut(plain(cell ?? '-'), longest)))
   const widths = headers.map((header, n) => Math.max(header.length, ...cells.map((row) => row[n]!.length)))
   const line = (row: readonly string[]) =>
     row
@@ -88,6 +92,6 @@ export function progress(what: string): (done?: number) => void {
   }
 }
 
-function cut(text: string): string {
-  return text.length <= LONGEST_CELL ? text : `${text.slice(0, LONGEST_CELL - 1)}…`
+function cut(text: string, longest: number): string {
+  return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`
 }

@@ -4,12 +4,14 @@ import { existsSync } from 'node:fs'
 import type { Engine } from '../core/engine.ts'
 import type { SessionEvent } from '../core/events.ts'
 import { generateKey } from '../core/keys.ts'
+import type { SessionsOptions } from '../core/policy.ts'
 import { Sessions } from '../core/sessions.ts'
+import { withDefaults } from '../create-sessions.ts'
 import { sqlite } from '../engines/sqlite.ts'
 import { loadConfig } from './config.ts'
 import type { StoreOptions } from './options.ts'
 import { say } from './output.ts'
-import { EXIT, Stop, withStore } from './stop.ts'
+import { EXIT, messageOf, Stop, withStore } from './stop.ts'
 
 export interface Store {
   readonly engine: Engine
@@ -21,6 +23,8 @@ export interface Store {
 export interface Opening {
   /** Whether a store that isn't there may be made. */
   readonly create?: boolean
+  /** The application's, where a token is to be read. @defaultValue random ones, which read none */
+  readonly keys?: string
   /** Hears what the command does to sessions, beside the application's own listener. */
   readonly onEvent?: (event: SessionEvent) => void
 }
@@ -28,7 +32,7 @@ export interface Opening {
 /** Opens what `--store` or `--config` names. */
 export async function openStore(
   { store, config }: StoreOptions,
-  { create = false, onEvent }: Opening = {},
+  { create = false, keys = generateKey(), onEvent }: Opening = {},
 ): Promise<Store> {
   if ((store === undefined) === (config === undefined)) {
     const problem = store === undefined ? 'which store?' : 'which of the two?'
@@ -39,8 +43,7 @@ export async function openStore(
   }
   if (config !== undefined) return openConfigured(config, onEvent)
   const engine = await openByUrl(store!, create)
-  // Nothing here reads a token, and an operator's machine need not know the keys.
-  const sessions = new Sessions({ engine, keys: [generateKey()], ...(onEvent ? { onEvent } : {}) })
+  const sessions = makeSessions({ engine, keys, ...(onEvent ? { onEvent } : {}) })
   return { engine, sessions, close: () => sessions.close() }
 }
 
@@ -51,14 +54,23 @@ async function openConfigured(path: string, onEvent: Opening['onEvent']): Promis
       throw new Stop(EXIT.usage, `${path} exports sessions, whose own listener hears of it: drop --audit`)
     return { engine, sessions, close: () => sessions.close() }
   }
-  const made = new Sessions({
+  const made = makeSessions({
     ...options!,
     onEvent(event) {
       options!.onEvent?.(event)
       onEvent?.(event)
     },
   })
-  return { engine, sessions: made as Sessions, close: () => made.close() }
+  return { engine, sessions: made, close: () => made.close() }
+}
+
+/** Wrong keys are wrong usage. */
+function makeSessions(options: SessionsOptions<never>): Sessions {
+  try {
+    return new Sessions(withDefaults(options)) as Sessions
+  } catch (error) {
+    throw new Stop(EXIT.usage, messageOf(error))
+  }
 }
 
 async function openByUrl(url: string, create: boolean): Promise<Engine> {

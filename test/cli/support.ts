@@ -74,6 +74,7 @@ export class App {
   readonly folder: string
   readonly store: string
   readonly audit: string
+  readonly engine: Engine
   readonly sessions: Sessions
   readonly log: Audit
 
@@ -87,8 +88,9 @@ export class App {
     this.audit = `sqlite:${join(this.folder, 'audit.db')}`
     this.log = auditTo(join(this.folder, 'audit.db'), { server: 'web-1', key: AUDIT_KEY })
     const file = join(this.folder, 'sessions.db')
+    this.engine = engine ? engine(file) : sqlite(file)
     this.sessions = createSessions({
-      engine: engine ? engine(file) : sqlite(file),
+      engine: this.engine,
       keys: [KEY],
       onEvent: this.log.onEvent,
       ...options,
@@ -112,6 +114,23 @@ export class App {
 
   login(userId: string, asked: Asked = {}): Promise<{ id: string; token: string }> {
     return this.ask({ method: 'POST', path: '/login', ...asked }, (session) => session.authenticate(userId))
+  }
+
+  /** A visitor's request. @returns the pre-session */
+  async visitor(handler: (session: Session) => void): Promise<string> {
+    const session = await this.sessions.open(contextOf({}))
+    handler(session)
+    const { headers } = await this.sessions.commit(session)
+    const set = headers.find(([name, value]) => name === 'Set-Cookie' && value.includes('visitor='))
+    return /=([^;]*)/.exec(set?.[1] ?? '')![1]!
+  }
+
+  /** A login whose token travels in a header. @returns the token */
+  async bearer(userId: string): Promise<string> {
+    const session = await this.sessions.open(contextOf({ method: 'POST', path: '/login' }))
+    session.authenticate(userId)
+    const { headers } = await this.sessions.commit(session)
+    return headers.map(([, value]) => value).find((value) => value.split('.').length === 6)!
   }
 
   /** Writes a module beside the store. @returns its path */
