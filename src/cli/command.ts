@@ -1,10 +1,6 @@
-import type { Command } from 'commander'
 import type { Exit } from './stop.ts'
 
 /** Keeps an action's exit status. */
 export type Runner = <Given extends unknown[]>(
   action: (...given: Given) => Promise<Exit>,
 ) => (...given: Given) => Promise<void>
-
-/** Adds a command to the program. */
-export type Add = (program: Command, run: Runner) => void

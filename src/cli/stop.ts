@@ -38,5 +38,9 @@ export async function withStore<T>(what: string, work: () => T | Promise<T>): Pr
 /** What an error says, if it says anything: a refused connection has only causes. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ')
-  return error instanceof Error ? error.message || error.name : String(error)
+  if (!(error instanceof Error)) return String(error)
+  // The core tells clients no more than that the store failed; the operator asks why.
+  const { cause } = error
+  const why = error instanceof SessionError && cause instanceof Error ? ` (${messageOf(cause)})` : ''
+  return (error.message || error.name) + why
 }

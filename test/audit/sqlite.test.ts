@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { type AuditOptions, auditTo, readAuditKey } from '../../src/audit/audit.ts'
 import { openSqliteStore } from '../../src/audit/sqlite.ts'
 import { verifyLog } from '../../src/audit/verify.ts'
@@ -178,7 +179,7 @@ describe('it only grows', () => {
 describe('several processes', () => {
   test('write one chain, without a gap, and each its own rows in order', { timeout: 120_000 }, async (t) => {
     const file = fileOf(t)
-    const child = join(import.meta.dirname, 'child.ts')
+    const child = fileURLToPath(new URL('./child.ts', import.meta.url))
     const options = ['--conditions=holdfast-source', child, file, '200']
     const children = [1, 2, 3].map(() =>
       spawn(process.execPath, options, { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] }),
