@@ -8,6 +8,7 @@ import {
   accessSync,
   constants,
   existsSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -15,6 +16,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -25,7 +27,14 @@ const [task = 'help', ...rest] = process.argv.slice(2)
 const parents = lineage()
 const attwFormat = ['--format', 'table-flipped', '--no-emoji', '--no-summary', '--no-color']
 const testing = ['--conditions=holdfast-source', '--test', '--test-reporter=spec']
-const tasks = { start, test, quick, deep, check, build, format, mutants }
+/** What the engines are tested against: a program of any of these names, and Debian's package that has it. */
+const SERVERS = [
+  // The tools' packages have the servers' own programs, under other names, and no service that would be started.
+  { name: 'Redis', programs: ['redis-server', 'redis-check-rdb'], package: 'redis-tools' },
+  { name: 'Valkey', programs: ['valkey-server', 'valkey-check-rdb'], package: 'valkey-tools' },
+  { name: 'PostgreSQL', programs: ['postgres'], folders: '/usr/lib/postgresql', package: 'postgresql-15' },
+]
+const tasks = { start, test, quick, deep, engines, check, build, format, mutants }
 
 process.chdir(root)
 if (Object.hasOwn(tasks, task)) await tasks[task](rest)
@@ -69,7 +78,7 @@ function test(args) {
   const browser = chromium()
   const env = browser === undefined ? { HOLDFAST_BROWSER_SKIP: '1' } : { HOLDFAST_CHROMIUM: browser }
   const where = browser === undefined ? 'WITHOUT a browser' : `browser: ${browser}`
-  const files = args.length > 0 ? args : ['test/!(model|properties)/**/*.test.ts']
+  const files = args.length > 0 ? args : ['test/!(model|properties|servers)/**/*.test.ts']
   const steps = [
     ['types', () => bin('tsc', ['-p', 'tsconfig.json'])],
     ['lint and format', () => bin('biome', ['check', '--error-on-warnings', '.'])],
@@ -103,7 +112,7 @@ function test(args) {
 /** The tests that need neither a build nor a browser; or the files given. */
 function quick(args) {
   install()
-  const files = args.length > 0 ? args : ['test/!(browser|package|model|properties)/**/*.test.ts']
+  const files = args.length > 0 ? args : ['test/!(browser|package|model|properties|servers)/**/*.test.ts']
   finish(run(node('tests'), [...testing, ...files]))
 }
 
@@ -112,6 +121,26 @@ function deep(args) {
   install()
   const files = args.length > 0 ? args : ['test/{model,properties}/**/*.test.ts']
   finish(run(node('tests'), ['--conditions=holdfast-source', '--test', ...files]))
+}
+
+/** The tests that need servers, which they start and end themselves; or the files given. */
+function engines(args) {
+  install()
+  const missing = SERVERS.filter((server) => !isThere(server) && !(aptInstall(server) && isThere(server)))
+  for (const { name, package: wanted } of missing)
+    console.log(`\n!!! NO ${name.toUpperCase()}: ITS TESTS ARE SKIPPED. Install it (Debian: ${wanted}). !!!`)
+  const files = args.length > 0 ? args : ['test/servers/**/*.test.ts']
+  const passed = run(node('tests'), [...testing, ...files])
+  console.log('\n━━━ summary ━━━')
+  console.log(`${passed ? 'ok    ' : 'FAILED'}  the engines on real servers`)
+  for (const { name } of missing) console.log(`SKIPPED the tests on ${name}: it is not there, see above`)
+  finish(passed)
+}
+
+function isThere({ programs, folders }) {
+  const versions = folders !== undefined && existsSync(folders) ? readdirSync(folders) : []
+  const inside = (program) => versions.some((version) => existsSync(join(folders, version, 'bin', program)))
+  return programs.some((program) => findOnPath(program) !== undefined || inside(program))
 }
 
 function check() {
@@ -187,19 +216,50 @@ function chromium() {
   if (named) return named
   const found = findChromium()
   if (found) return found
-  if (process.getuid?.() === 0 && findOnPath('apt-get')) {
-    say("installing Debian's Chromium for the browser tests, about a minute")
-    const apt = (...args) => {
-      const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-      return spawnSync('apt-get', ['-q', ...args], { stdio: ['ignore', 2, 2], env }).status === 0
-    }
-    const add = () => apt('install', '-y', '--no-install-recommends', 'chromium')
-    if (add() || (apt('update') && add())) return findChromium()
-  }
+  if (aptInstall({ name: 'Chromium', package: 'chromium' })) return findChromium()
   console.log(
     '\n!!! NO CHROMIUM: THE BROWSER TESTS ARE SKIPPED. Install Chromium or Chrome, or set CHROMIUM=/path/to/it. !!!',
   )
   return undefined
+}
+
+/** Installs a package of Debian, or of its backports, where we may. Starts no service, and leaves the sources as they are. */
+function aptInstall({ name, package: wanted }) {
+  if (process.getuid?.() !== 0 || !findOnPath('apt-get')) return false
+  say(`installing Debian's package ${wanted} for the tests (${name}), about a minute`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const apt = (...args) =>
+    spawnSync('apt-get', ['-q', ...args], { stdio: ['ignore', 2, 2], env }).status === 0
+  const add = (...options) => apt(...options, 'install', '-y', '--no-install-recommends', wanted)
+  return withoutServices(() => {
+    if (add() || (apt('update') && add())) return true
+    const codename = /^VERSION_CODENAME=(\w+)$/m.exec(read('/etc/os-release') ?? '')?.[1]
+    const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
+    if (codename === undefined || !existsSync(keyring)) return false
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-apt-'))
+    try {
+      const source = `deb [signed-by=${keyring}] ${mirror} ${codename}-backports main\n`
+      writeFileSync(join(folder, 'sources.list'), source)
+      const places = { sourcelist: join(folder, 'sources.list'), sourceparts: '-' }
+      const options = Object.entries(places).flatMap(([key, place]) => ['-o', `Dir::Etc::${key}=${place}`])
+      options.push('-o', `Dir::State::Lists=${join(folder, 'lists')}`)
+      return apt(...options, 'update') && add(...options)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+}
+
+/** Debian's way to say that a package that is installed must not start its service. */
+function withoutServices(work) {
+  const policy = '/usr/sbin/policy-rc.d'
+  if (existsSync(policy)) return work()
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  try {
+    return work()
+  } finally {
+    rmSync(policy, { force: true })
+  }
 }
 
 function findChromium() {

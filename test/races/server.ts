@@ -1,5 +1,5 @@
 /**
- * One server process of the races: `node server.ts '{"adapter":"express","file":"sessions.db","keys":"…"}'`. Prints the
+ * One server process of the races: `node server.ts '{"adapter":"express","store":"sqlite:sessions.db","keys":"…"}'`. Prints the
  * port when it listens, and a line for each error that no client should ever see the cause of.
  * @module
  */
@@ -11,21 +11,22 @@ import express from 'express'
 import { createSessions, type Engine, type Session, SessionError, type SessionsOptions } from 'holdfast'
 import { answerErrors, protect as protectExpress } from 'holdfast/express'
 import { protect as protectNode } from 'holdfast/node'
-import { sqlite } from 'holdfast/sqlite'
+import { openEngine } from 'holdfast/open'
 
 type Data = Record<string, unknown>
 
 /** What a test asks of a server. */
 export interface ServerOptions {
   readonly adapter: 'node' | 'express'
-  readonly file: string
+  /** The URL of an engine. */
+  readonly store: string
   readonly keys: string
   readonly sessions?: Partial<SessionsOptions<Data>>
 }
 
-const { adapter, file, keys, sessions: more } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions
+const { adapter, store, keys, sessions: more } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions
 
-const engine = sqlite(file)
+const engine = await openEngine(store)
 let lostSwaps = 0
 const replace: Engine['replace'] = async (next, version) => {
   const written = await engine.replace(next, version)

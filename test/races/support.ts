@@ -1,4 +1,4 @@
-/** What the races share: server processes on one file, clients that hold a token, and a look into the store. */
+/** What the races share: server processes on one store, clients that hold a token, and a look into the store. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -7,10 +7,9 @@ import { Agent, type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { DatabaseSync } from 'node:sqlite'
 import { generateKey, type SessionsOptions } from 'holdfast'
 import type { SessionRecord, UserLedger } from '../../src/core/engine.ts'
-import { sqlite } from '../../src/engines/sqlite.ts'
+import { openEngine } from '../../src/engines/open.ts'
 import type { ServerOptions } from './server.ts'
 
 const ENTRY = join(import.meta.dirname, 'server.ts')
@@ -25,9 +24,25 @@ export interface Server {
   kill(): Promise<void>
 }
 
-/** Servers on one file, and what happens to them. Everything ends with the test. */
+/** What a test gives: everything ends with it. */
+interface Scope {
+  after(work: () => unknown): void
+}
+
+/** Makes an empty store for one test. @returns its URL, as `openEngine` takes it */
+export type OpenStore = (t: Scope) => string | Promise<string>
+
+/** A SQLite file in a folder of its own. */
+export function openFile(t: Scope): string {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-races-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return `sqlite:${join(folder, 'sessions.db')}`
+}
+
+/** Servers on one store, and what happens to them. Everything ends with the test. */
 export class Fleet {
-  readonly file: string
+  /** The store's URL. */
+  readonly store: string
   readonly servers: Server[] = []
   readonly #children = new Set<ChildProcess>()
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Infinity })
@@ -36,14 +51,12 @@ export class Fleet {
   /** What servers wrote to standard error. */
   readonly words: string[] = []
 
-  constructor(t: { after(work: () => void): void }, options: Fleet['options'] = {}) {
-    const folder = mkdtempSync(join(tmpdir(), 'holdfast-races-'))
-    this.file = join(folder, 'sessions.db')
+  constructor(t: Scope, options: Fleet['options'], store: string) {
+    this.store = store
     this.#options = options
     t.after(() => {
       this.#agent.destroy()
       for (const child of this.#children) child.kill('SIGKILL')
-      rmSync(folder, { recursive: true, force: true })
     })
   }
 
@@ -57,7 +70,7 @@ export class Fleet {
   }
 
   async launch(adapter: ServerOptions['adapter']): Promise<Server> {
-    const options: ServerOptions = { adapter, file: this.file, keys: this.#keys, sessions: this.#options }
+    const options: ServerOptions = { adapter, store: this.store, keys: this.#keys, sessions: this.#options }
     const child = spawn(
       process.execPath,
       ['--conditions=holdfast-source', '--no-warnings', ENTRY, JSON.stringify(options)],
@@ -84,26 +97,21 @@ export class Fleet {
 
   /** Reads the store as another process does. */
   async look<T>(work: (store: Store) => T | Promise<T>): Promise<T> {
-    const engine = sqlite(this.file)
+    const engine = await openEngine(this.store)
     try {
-      const scan = await engine.scan!({ limit: 1_000_000 })
-      const records = new Map(scan.records.map((record) => [record.id, record]))
+      const records = new Map<string, SessionRecord>()
+      let cursor: string | undefined
+      do {
+        const page = await engine.scan!({ limit: 10_000, ...(cursor !== undefined && { cursor }) })
+        for (const record of page.records) records.set(record.id, record)
+        cursor = page.next
+      } while (cursor !== undefined)
       return await work({
         records,
         ledger: async (userId) => await engine.loadUser(userId),
       })
     } finally {
       await engine.close?.()
-    }
-  }
-
-  /** @returns what SQLite itself finds: `ok` */
-  integrity(): string {
-    const database = new DatabaseSync(this.file)
-    try {
-      return String(database.prepare('PRAGMA integrity_check').get()!.integrity_check)
-    } finally {
-      database.close()
     }
   }
 }

@@ -19,6 +19,8 @@ const STARTING = 30_000
 export interface ServerCommand {
   readonly file: string
   readonly args: readonly string[]
+  /** What the program is told that it is called. */
+  readonly argv0?: string
   readonly cwd?: string
   /** Whether it answers yet; a rejection means no. */
   readonly ready: () => Promise<unknown>
@@ -44,8 +46,8 @@ export class ServerProcess {
 
   /** Starts it again, with the files that it left. */
   async restart(): Promise<void> {
-    const { file, args, cwd, ready } = this.#command
-    const child = spawn(file, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    const { file, args, argv0, cwd, ready } = this.#command
+    const child = spawn(file, args, { ...(argv0 && { argv0 }), cwd, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     this.#words = ''
     const hear = (chunk: Buffer) => {
@@ -130,4 +132,13 @@ export function findProgram(name: string, ...folders: string[]): string | undefi
       return false
     }
   })
+}
+
+/** A scope that ends with the suite whose `after` is given, whoever opens something in it, and whenever. */
+export function scopeOf(after: (work: () => Promise<void>) => void): Scope {
+  const works: (() => unknown)[] = []
+  after(async () => {
+    for (const work of works.reverse()) await work()
+  })
+  return { after: (work) => void works.push(work) }
 }

@@ -15,6 +15,8 @@ export class Wire {
   #refusing = false
   /** Called with each chunk that the server sends, before it goes on: the moment to cut between a write and its answer. */
   onAnswer: ((chunk: Buffer) => void) | null = null
+  /** The same for what the client sends. */
+  onRequest: ((chunk: Buffer) => void) | null = null
 
   private constructor(target: number) {
     this.#target = target
@@ -65,6 +67,7 @@ export class Wire {
     this.#refusing = false
     this.#delay = 0
     this.onAnswer = null
+    this.onRequest = null
   }
 
   #join(client: Socket): void {
@@ -85,6 +88,7 @@ export class Wire {
     let queue = Promise.resolve()
     from.on('data', (chunk: Buffer) => {
       if (answers) this.onAnswer?.(chunk)
+      else this.onRequest?.(chunk)
       queue = queue.then(async () => {
         if (this.#delay > 0) await sleep(this.#delay)
         if (!this.#stalled && !to.destroyed) to.write(chunk)

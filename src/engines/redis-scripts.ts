@@ -1,0 +1,152 @@
+/**
+ * What runs inside Redis: one script for each kind of write, each of one key. A value is a head of fixed width and the
+ * record as JSON. One `GET` reads it whole, and a touch overwrites two numbers in it, whatever its length.
+ * @module
+ */
+
+import { createHash, randomBytes } from 'node:crypto'
+import type { Millis } from '../core/duration.ts'
+import { SessionError } from '../core/errors.ts'
+
+export interface Script {
+  readonly text: string
+  readonly sha: string
+}
+
+/** As wide as the largest safe integer. Digits of one width compare as text just as they do as numbers. */
+const DIGITS = 16
+/** version, seenAt, expiresAt, and the stamp of the last write. */
+const STAMP = 20
+export const HEAD = 3 * DIGITS + STAMP
+
+/** More than a renewal adds to a record. */
+const SLACK = 128
+
+/**
+ * Whether a replica is there that answers: its last acknowledgement is at most two seconds old, and they come every
+ * second. A frozen one stays "online" for a minute.
+ */
+const IS_REPLICATED = `
+local function isReplicated()
+  local info = redis.pcall('INFO', 'replication')
+  if type(info) ~= 'string' then return false end
+  for lag in info:gmatch('state=online,offset=%d+,lag=(%d+)') do
+    if tonumber(lag) <= 2 then return true end
+  end
+  return false
+end`
+
+const LATER = `
+local function later(a, b) if a > b then return a end return b end`
+
+/**
+ * ARGV: the version expected, '' for none; the head's four parts; the body; '1' to look for replicas; by how many bytes
+ * it may grow, '' for any. Says -1 when it grows by more, 0 when it lost, 1 when it wrote, and 2 when a replica gets it, too.
+ * Clients send again what a broken connection left unanswered: by its stamp a write knows that it was there already.
+ */
+const WRITE = `${LATER}${IS_REPLICATED}
+local head = redis.call('GETRANGE', KEYS[1], 0, ${HEAD - 1})
+if head:sub(1, ${DIGITS}) ~= ARGV[1] then
+  if head:sub(${3 * DIGITS + 1}) ~= ARGV[5] then return 0 end
+else
+  local seen = later(head:sub(${DIGITS + 1}, ${2 * DIGITS}), ARGV[3])
+  local expires = later(head:sub(${2 * DIGITS + 1}, ${3 * DIGITS}), ARGV[4])
+  local value = ARGV[2] .. seen .. expires .. ARGV[5] .. ARGV[6]
+  if ARGV[8] ~= '' and #value > redis.call('STRLEN', KEYS[1]) + tonumber(ARGV[8]) then return -1 end
+  redis.call('SET', KEYS[1], value, 'PXAT', math.max(1, tonumber(expires)))
+end
+if ARGV[7] == '1' and isReplicated() then return 2 end
+return 1`
+
+/** ARGV: the version expected, seenAt, expiresAt. */
+const TOUCH = `${LATER}
+local head = redis.call('GETRANGE', KEYS[1], 0, ${3 * DIGITS - 1})
+if head:sub(1, ${DIGITS}) ~= ARGV[1] then return 0 end
+local seen = later(head:sub(${DIGITS + 1}, ${2 * DIGITS}), ARGV[2])
+local expires = later(head:sub(${2 * DIGITS + 1}), ARGV[3])
+redis.call('SETRANGE', KEYS[1], ${DIGITS}, seen .. expires)
+redis.call('PEXPIREAT', KEYS[1], math.max(1, tonumber(expires)))
+return 1`
+
+/** Says whether there are replicas, and what the server does when it is full. */
+const SURROUNDINGS = `${IS_REPLICATED}
+local info = redis.pcall('INFO', 'memory')
+local policy = type(info) == 'string' and info:match('maxmemory_policy:([%w-]+)') or ''
+return { isReplicated() and 1 or 0, policy }`
+
+export const SCRIPTS = {
+  write: script(WRITE),
+  /** The same on a server that is full: what ends a session or forgets one must not be refused for want of room. */
+  writeWhenFull: script(`#!lua flags=allow-oom${WRITE}`),
+  touch: script(`#!lua flags=allow-oom${TOUCH}`),
+  surroundings: script(SURROUNDINGS),
+}
+
+function script(text: string): Script {
+  return { text, sha: createHash('sha1').update(text).digest('hex') }
+}
+
+/** Who writes: tells the stamps of one engine from all others'. */
+const writer = randomBytes(9).toString('base64url')
+let written = 0
+
+export interface Write {
+  /** null where nothing may be stored yet. */
+  readonly expected: number | null
+  readonly version: number
+  readonly seenAt: Millis
+  readonly expiresAt: Millis
+  readonly body: string
+}
+
+/** @param replicas - whether to ask for them */
+export function writeArguments(
+  { expected, version, seenAt, expiresAt, body }: Write,
+  replicas: boolean,
+): string[] {
+  written++
+  const stamp = writer + written.toString(36).padStart(STAMP - writer.length, '0')
+  return [
+    expected === null ? '' : digits(expected),
+    digits(version),
+    digits(seenAt),
+    digits(expiresAt),
+    stamp,
+    body,
+    replicas ? '1' : '0',
+    '',
+  ]
+}
+
+/** The same write, for a value that may hardly grow. */
+export function withinSlack(args: readonly string[]): string[] {
+  return [...args.slice(0, -1), String(SLACK)]
+}
+
+export function touchArguments(version: number, seenAt: Millis, expiresAt: Millis): string[] {
+  return [digits(version), digits(seenAt), digits(expiresAt)]
+}
+
+function digits(value: number): string {
+  if (Number.isSafeInteger(value) && value >= 0) return String(value).padStart(DIGITS, '0')
+  throw new SessionError('ERR_ENGINE', `redis: expected a whole number, 0 or more, but got ${String(value)}`)
+}
+
+/** @returns the numbers of the head, and the body, read */
+export function parseValue(text: string): {
+  version: number
+  seenAt: Millis
+  expiresAt: Millis
+  body: unknown
+} {
+  const [version, seenAt, expiresAt] = [0, 1, 2].map((part) =>
+    Number(text.slice(part * DIGITS, (part + 1) * DIGITS)),
+  )
+  try {
+    if (!Number.isSafeInteger(version! + seenAt! + expiresAt!)) throw new Error()
+    return { version: version!, seenAt: seenAt!, expiresAt: expiresAt!, body: JSON.parse(text.slice(HEAD)) }
+  } catch {
+    // The parser's own message would quote the record.
+    throw new SessionError('ERR_ENGINE', 'redis: a stored value is none of this package')
+  }
+}

@@ -1,0 +1,255 @@
+/** What the Redis engine promises beyond the contract: what it costs, what it writes, and when a replica has it. */
+
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { Redis } from 'ioredis'
+import { createClient } from 'redis'
+import { createSessions } from '../../../src/create-sessions.ts'
+import { redis } from '../../../src/engines/redis.ts'
+import { Browser, KEY, login, post, recordOf, refusal, visit } from '../../core/fixtures.ts'
+import { Wire } from '../wire.ts'
+import { available, startRedis, startReplica, until } from './server.ts'
+
+const HOUR = 3_600_000
+
+/** What connections, and the test itself, send besides. */
+const ASIDE = /^(info|config|client|hello|ping|command|select|replconf|psync|script)\b/
+
+function open(t: TestContext, port: number, options: object = {}): Redis {
+  const client = new Redis(port, '127.0.0.1', options)
+  client.on('error', () => {})
+  t.after(() => client.disconnect())
+  return client
+}
+
+/** The calls of each command since the last time, those that scripts made not counted. */
+async function callsOf(client: Redis): Promise<Record<string, number>> {
+  const text = await client.info('commandstats')
+  await client.config('RESETSTAT')
+  const lines = [...text.matchAll(/cmdstat_([\w|-]+):calls=(\d+)/g)]
+  const counts = lines.map(([, name, calls]) => [name!, Number(calls)] as const)
+  return Object.fromEntries(counts.filter(([name]) => !ASIDE.test(name)))
+}
+
+function fresh(id: string, changes: Parameters<typeof recordOf>[0] = {}) {
+  const now = Date.now()
+  return recordOf({ id, version: 1, createdAt: now, seenAt: now, expiresAt: now + HOUR, ...changes })
+}
+
+for (const flavour of available('redis', 'valkey')) {
+  describe(flavour, () => {
+    test('P8 a read-only request is one command and one round trip; so is a swap', async (t) => {
+      const { port } = await startRedis(t, flavour)
+      const wire = await Wire.open(t, port)
+      const [client, observer] = [open(t, wire.port), open(t, port)]
+      const sessions = createSessions({ engine: redis(client), keys: KEY })
+      const browser = new Browser()
+      const at = { now: Date.now() }
+      await login(sessions, browser, 'ada', at)
+      // Each script is sent whole once, when the server says that it doesn't know it.
+      await visit(sessions, browser, post(at), (session) => session.set('a', 1))
+      await visit(sessions, browser, { now: at.now + 120_000 }, () => {})
+      await callsOf(observer)
+
+      let trips = 0
+      wire.onRequest = () => trips++
+      await visit(sessions, browser, at, (session) => assert.equal(session.get('a'), 1))
+      assert.deepEqual(await callsOf(observer), { get: 1 })
+      assert.equal(trips, 1)
+
+      await visit(sessions, browser, post(at), (session) => session.set('a', 2))
+      // What the script runs inside is counted by the server as well.
+      const write = { evalsha: 1, getrange: 1, set: 1 }
+      assert.deepEqual(await callsOf(observer), { get: 1, ...write })
+      assert.equal(trips, 3)
+
+      await visit(sessions, browser, { now: at.now + 240_000 }, () => {})
+      const touch = { evalsha: 1, getrange: 1, setrange: 1, pexpireat: 1 }
+      assert.deepEqual(await callsOf(observer), { get: 1, ...touch })
+      assert.equal(trips, 5)
+    })
+
+    test('a full server refuses new sessions and what grows, and nothing else', async (t) => {
+      const { port } = await startRedis(t, flavour)
+      const client = open(t, port)
+      const engine = redis(client)
+      const big = { data: JSON.stringify({ text: 'x'.repeat(1_000) }) }
+      for (const id of ['read', 'grows', 'shrinks', 'renews', 'ends', 'touched'])
+        assert.equal(await engine.create(fresh(id, big)), true)
+      const ledger = { userId: 'ada', version: 1, notBefore: 0, credential: null, sessions: [], ending: [] }
+      assert.equal(await engine.replaceUser({ ...ledger, expiresAt: Date.now() + HOUR }, 0), true)
+      await client.config('SET', 'maxmemory', '1')
+
+      for (const userId of ['ada', null])
+        await assert.rejects(async () => engine.create(fresh('new', { userId })), refusal('ERR_ENGINE_FULL'))
+      const grown = fresh('grows', { version: 2, data: JSON.stringify({ text: 'x'.repeat(2_000) }) })
+      await assert.rejects(async () => engine.replace(grown, 1), refusal('ERR_ENGINE_FULL'))
+      assert.equal((await engine.load('grows'))?.version, 1)
+
+      assert.equal((await engine.load('read'))?.data, big.data)
+      assert.equal(await engine.replace(fresh('shrinks', { version: 2 }), 1), true)
+      const renewed = { current: 'c'.repeat(43), parent: 'p'.repeat(43) }
+      assert.equal(await engine.replace(fresh('renews', { ...big, version: 2, secrets: renewed }), 1), true)
+      assert.equal(await engine.touch('touched', 1, Date.now() + 5, Date.now() + 2 * HOUR), true)
+      const ended = { reason: 'logout', at: Date.now() } as const
+      assert.equal(await engine.replace(fresh('ends', { version: 2, ended }), 1), true)
+      assert.equal((await engine.load('ends'))?.ended?.reason, 'logout')
+      const revoked = { ...ledger, version: 2, notBefore: Date.now(), expiresAt: Date.now() + HOUR }
+      assert.equal(await engine.replaceUser(revoked, 1), true)
+      await client.config('SET', 'maxmemory', '0')
+      assert.equal(await engine.create(fresh('new')), true)
+    })
+
+    test('scripts that the server has forgotten are sent again', async (t) => {
+      const { port, ask } = await startRedis(t, flavour)
+      const engine = redis(open(t, port))
+      for (let version = 1; version <= 3; version++) {
+        await ask('SCRIPT', 'FLUSH')
+        const record = fresh('a', { version })
+        assert.equal(
+          await (version === 1 ? engine.create(record) : engine.replace(record, version - 1)),
+          true,
+        )
+      }
+      await ask('SCRIPT', 'FLUSH')
+      assert.equal(await engine.touch('a', 3, Date.now(), Date.now() + HOUR), true)
+    })
+
+    test('a write that the client sends again was written once, and is told so', async (t) => {
+      const { port } = await startRedis(t, flavour)
+      const wire = await Wire.open(t, port)
+      // The default: what was unanswered when a connection broke is sent again on the next.
+      const client = open(t, wire.port)
+      const engine = redis(client)
+      await engine.create(fresh('a', { userId: null }))
+      let version = 1
+      for (const write of ['replace', 'replace', 'tombstone'] as const) {
+        let cuts = 0
+        wire.onAnswer = () => {
+          if (cuts++ === 0) wire.cut()
+        }
+        const ended = write === 'tombstone' ? ({ reason: 'logout', at: Date.now() } as const) : null
+        assert.equal(await engine.replace(fresh('a', { version: version + 1, ended }), version), true)
+        assert.ok(cuts > 1, 'no connection was cut')
+        version++
+      }
+      wire.onAnswer = null
+      assert.equal((await engine.load('a'))?.version, 4)
+      assert.equal(await engine.replace(fresh('a', { version: 4 }), 3), false)
+    })
+
+    test("each key lives as long as its record's deadline, which moves forward only", async (t) => {
+      const { port } = await startRedis(t, flavour)
+      const client = open(t, port)
+      const engine = redis(client, { prefix: 'my-app/' })
+      const at = Date.now() + HOUR
+      const deadline = () => client.pexpiretime('my-app/s:a')
+      await engine.create(fresh('a', { expiresAt: at }))
+      assert.equal(await deadline(), at)
+      await engine.touch('a', 1, Date.now(), at + 5)
+      assert.equal(await deadline(), at + 5)
+      await engine.touch('a', 1, Date.now(), at)
+      assert.equal(await deadline(), at + 5)
+      const ended = { reason: 'logout', at: Date.now() } as const
+      await engine.replace(fresh('a', { version: 2, ended, expiresAt: at - 5 }), 1)
+      assert.equal(await deadline(), at + 5)
+      assert.deepEqual(await client.keys('*'), ['my-app/s:a'])
+    })
+
+    test('another value than was asked for is a failure, and no session', async (t) => {
+      const { port } = await startRedis(t, flavour)
+      const client = open(t, port)
+      const engine = redis(client)
+      await engine.create(fresh('a'))
+      await client.rename('holdfast:s:a', 'holdfast:s:b')
+      await assert.rejects(async () => engine.load('b'), refusal('ERR_ENGINE', /another record/))
+      await client.set('holdfast:s:c', 'rubbish with a secret')
+      await assert.rejects(async () => engine.load('c'), refusal('ERR_ENGINE', /^(?!.*secret)/))
+      await client.hset('holdfast:s:d', 'a', 'b')
+      await assert.rejects(async () => engine.load('d'), refusal('ERR_ENGINE', /WRONGTYPE/))
+      const ledger = { version: 1, notBefore: 0, credential: null, sessions: [], ending: [] }
+      await engine.replaceUser({ userId: 'ada', ...ledger, expiresAt: Date.now() + HOUR }, 0)
+      await client.rename('holdfast:u:ada', 'holdfast:u:bob')
+      await assert.rejects(async () => engine.loadUser('bob'), refusal('ERR_ENGINE', /another ledger/))
+    })
+  })
+}
+
+describe('a primary with a replica', () => {
+  const ended = { reason: 'logout', at: Date.now() } as const
+
+  if (available('redis').length === 0) return
+
+  test('logins and endings are answered when the replica has them, in one round trip; others at once', async (t) => {
+    const primary = await startRedis(t, 'redis', '--repl-diskless-sync-delay', '0')
+    const replicating = await Wire.open(t, primary.port)
+    const replica = await startReplica(t, primary, replicating.port)
+    replicating.delay(10)
+    const wire = await Wire.open(t, primary.port)
+    const [client, observer] = [open(t, wire.port), open(t, primary.port)]
+    const engine = redis(client)
+    const copy = redis(open(t, replica.port))
+    await engine.create(fresh('first'))
+    await engine.replace(fresh('first', { version: 2, ended }), 1)
+    await callsOf(observer)
+    for (let round = 0; round < 10; round++) {
+      const id = `session-${round}`
+      let trips = 0
+      wire.onRequest = () => trips++
+      assert.equal(await engine.create(fresh(id)), true)
+      assert.equal((await copy.load(id))?.version, 1)
+      assert.equal(await engine.replace(fresh(id, { version: 2, ended }), 1), true)
+      assert.equal((await copy.load(id))?.ended?.reason, 'logout')
+      assert.equal(trips, 2)
+    }
+    assert.equal((await callsOf(observer)).wait, 20)
+    await engine.create(fresh('visitor', { userId: null }))
+    await engine.replace(fresh('visitor', { userId: null, version: 2 }), 1)
+    await engine.load('visitor')
+    assert.equal((await callsOf(observer)).wait, undefined)
+  })
+
+  test('a frozen replica delays few, and nobody for long; one that comes back is waited for again', async (t) => {
+    const primary = await startRedis(t, 'redis', '--repl-diskless-sync-delay', '0')
+    const replica = await startReplica(t, primary)
+    const [client, observer] = [open(t, primary.port), open(t, primary.port)]
+    const engine = redis(client)
+    await engine.create(fresh('first'))
+    replica.process.freeze()
+    await callsOf(observer)
+    for (let i = 0; i < 50; i++) assert.equal(await engine.create(fresh(`session-${i}`)), true)
+    assert.equal((await callsOf(observer)).wait, 1, 'the first one waited in vain, and the others no more')
+    replica.process.thaw()
+    let drawn = 0
+    await until(async () => {
+      await engine.create(fresh(`later-${drawn++}`))
+      return (await callsOf(observer)).wait === 1
+    })
+  })
+
+  test('without a replica nobody waits', async (t) => {
+    const { port } = await startRedis(t)
+    const [client, observer] = [open(t, port), open(t, port)]
+    const engine = redis(client)
+    for (let i = 0; i < 5; i++) await engine.create(fresh(`session-${i}`))
+    assert.equal((await callsOf(observer)).wait, undefined)
+  })
+
+  test('a fresh read is refused by a server that is no primary any more', async (t) => {
+    const primary = await startRedis(t, 'redis', '--repl-diskless-sync-delay', '0')
+    const replica = await startReplica(t, primary)
+    const engine = redis(open(t, replica.port))
+    await redis(open(t, primary.port)).create(fresh('a'))
+    assert.equal((await engine.load('a'))?.id, 'a')
+    await assert.rejects(async () => engine.load('a', { fresh: true }), refusal('ERR_ENGINE', /READONLY/))
+  })
+})
+
+test('options and clients that make no sense are refused', async () => {
+  const client = createClient()
+  for (const prefix of ['{a}', 'a*', 'a b', 5 as never])
+    assert.throws(() => redis(client, { prefix }), refusal('ERR_OPTION', /prefix/))
+  assert.throws(() => redis(client, { prefx: 'a' } as never), refusal('ERR_OPTION', /no option prefx/))
+  for (const nothing of [undefined, null, 'redis://localhost', {}])
+    assert.throws(() => redis(nothing as never), refusal('ERR_OPTION', /expected a client/))
+})
