@@ -16,16 +16,13 @@ import { BUSY, isBusy, openFile, PATIENCE, persist } from './sqlite-file.ts'
 import {
   fromLedger,
   fromRecord,
-  migrate,
-  pragma,
-  prepareAll,
   type SessionRow,
-  type Statements,
   toColumn,
   toLedger,
   toRecord,
   type UserRow,
-} from './sqlite-tables.ts'
+} from './rows.ts'
+import { migrate, pragma, prepareAll, type Statements } from './sqlite-tables.ts'
 
 export interface SqliteOptions {
   /**
@@ -103,7 +100,7 @@ export function sqlite(source: string | DatabaseSync, options: SqliteOptions = {
     loadUser: (userId) =>
       run(({ loadUser }) => {
         const row = loadUser.get(toColumn(userId))
-        return row && toLedger(userId, row as unknown as UserRow)
+        return row && toLedger(row as unknown as UserRow)
       }),
 
     replaceUser: (next, version) =>
