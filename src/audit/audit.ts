@@ -10,9 +10,13 @@ import { macKey } from '#crypto'
 import { SessionError, shown } from '../core/errors.ts'
 import type { SessionEvent } from '../core/events.ts'
 import { parseKeys } from '../core/keys.ts'
+import type { PgPool, PostgresJs } from '../engines/postgres-client.ts'
 import { entryOf, lostEntry } from './entry.ts'
+import { postgresStore } from './postgres.ts'
 import { sqliteStore } from './sqlite.ts'
 import type { AuditStore } from './store.ts'
+
+export { auditSchema } from './postgres.ts'
 
 export interface AuditOptions {
   /**
@@ -26,6 +30,9 @@ export interface AuditOptions {
   /** How many events wait while the store is slow or down; the ones beyond are counted and lost. @defaultValue 10000 */
   readonly capacity?: number
 }
+
+/** Where an audit log is kept. */
+export type AuditTarget = string | DatabaseSync | PgPool | PostgresJs
 
 /** An audit log that listens. */
 export interface Audit {
@@ -53,11 +60,12 @@ const LONGEST_PAUSE = 30_000
  * const audit = auditTo('audit.db', { key: process.env.AUDIT_KEY })
  * const sessions = createSessions({ engine, keys, onEvent: audit.onEvent })
  *
- * @param target - the path of an SQLite file, which is created for its owner alone; or an open `DatabaseSync`
+ * @param target - the path of an SQLite file, which is created for its owner alone; or an open `DatabaseSync`; or a `Pool`
+ *   of pg or the `sql` of postgres.js, connected to the primary. What you opened stays open.
  * @throws {SessionError} `ERR_OPTION` when an option is wrong or the file can't be used
  * @see ASVS 16.2.1, 16.3.1-16.3.4, 16.4.2
  */
-export function auditTo(target: string | DatabaseSync, options: AuditOptions = {}): Audit {
+export function auditTo(target: AuditTarget, options: AuditOptions = {}): Audit {
   const { key, server, capacity } = check(options)
   return new Writer(openStore(target, key), server, capacity)
 }
@@ -180,18 +188,23 @@ export function readAuditKey(key: string | Uint8Array) {
   }
 }
 
-function openStore(target: string | DatabaseSync, key: ReturnType<typeof macKey> | null): AuditStore {
-  if (typeof target !== 'string' && !(target instanceof DatabaseSync)) {
-    throw new SessionError(
-      'ERR_OPTION',
-      "auditTo: expected the path of a file, such as 'audit.db', or a DatabaseSync",
-    )
+function openStore(target: AuditTarget, key: ReturnType<typeof macKey> | null): AuditStore {
+  const isPath = typeof target === 'string'
+  if (!isPath && !(target instanceof DatabaseSync)) {
+    try {
+      return postgresStore(target, key, { create: true })
+    } catch {
+      const forms =
+        "the path of a file, such as 'audit.db', a DatabaseSync, a Pool of pg, or the sql of postgres.js"
+      throw new SessionError('ERR_OPTION', `auditTo: expected ${forms}`)
+    }
   }
   try {
     return sqliteStore(target, key)
   } catch (error) {
     const { message } = error as Error
-    throw new SessionError('ERR_OPTION', `auditTo: can't use ${String(target)}: ${message}`, { cause: error })
+    const where = isPath ? target : 'the given connection'
+    throw new SessionError('ERR_OPTION', `auditTo: can't use ${where}: ${message}`, { cause: error })
   }
 }
 

@@ -3,14 +3,13 @@ import type { Command } from 'commander'
 import { readAuditKey } from '../audit/audit.ts'
 import { type AuditRow, formatAnchor, type Head, parseAnchor } from '../audit/chain.ts'
 import type { AuditEntry } from '../audit/entry.ts'
-import { openSqliteStore } from '../audit/sqlite.ts'
 import type { AuditStore } from '../audit/store.ts'
 import { verifyLog } from '../audit/verify.ts'
 import type { Runner } from './command.ts'
+import { openLog } from './log.ts'
 import { auditOption, jsonOption, wholeNumber } from './options.ts'
 import { count, print, printTable, progress, say, toJsonLine } from './output.ts'
 import { EXIT, type Exit, Stop, withStore } from './stop.ts'
-import { fileOf } from './store.ts'
 
 interface LogOptions {
   readonly audit?: string
@@ -131,14 +130,6 @@ function sayWhy(
         ? 'Is AUDIT_KEY the key that this log is sealed with?'
         : 'Is this log sealed with a key? Give it in AUDIT_KEY.',
     )
-}
-
-/** Opened for reading alone: looking at a log must not make or change one. */
-export function openLog(url: string | undefined): Promise<AuditStore> {
-  if (url === undefined)
-    throw new Stop(EXIT.usage, 'which audit log? Give --audit sqlite:FILE (or HOLDFAST_AUDIT)')
-  const file = fileOf(url)
-  return withStore(`the audit log ${file}`, () => openSqliteStore(file))
 }
 
 const PAGE = 1_000

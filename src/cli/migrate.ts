@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import { auditTo } from '../audit/audit.ts'
 import type { Runner } from './command.ts'
+import { makeLog } from './log.ts'
 import { auditOption, configOption, type StoreOptions, storeOption } from './options.ts'
 import { say } from './output.ts'
 import { EXIT, type Exit, Stop, withStore } from './stop.ts'
-import { fileOf, openStore } from './store.ts'
+import { openStore } from './store.ts'
 
 export function addMigrate(program: Command, run: Runner): void {
   program
@@ -35,8 +35,7 @@ async function migrate({ audit, ...options }: StoreOptions & { readonly audit?: 
     await store.close()
   }
   if (audit !== undefined) {
-    const log = await withStore('the audit log', () => auditTo(fileOf(audit)))
-    await withStore('the audit log', () => log.close())
+    await makeLog(audit)
     say('The audit log is ready.')
   }
   return EXIT.ok

@@ -8,7 +8,10 @@ export interface StoreOptions {
 }
 
 export const storeOption = () =>
-  new Option('-s, --store <url>', 'where the sessions are: sqlite:FILE').env('HOLDFAST_STORE')
+  new Option(
+    '-s, --store <url>',
+    'where the sessions are: sqlite:FILE, redis://…, redis+cluster://…, postgres://…',
+  ).env('HOLDFAST_STORE')
 
 export const configOption = () =>
   new Option(
@@ -17,7 +20,7 @@ export const configOption = () =>
   ).env('HOLDFAST_CONFIG')
 
 export const auditOption = (what: string) =>
-  new Option('-a, --audit <url>', `${what}: sqlite:FILE`).env('HOLDFAST_AUDIT')
+  new Option('-a, --audit <url>', `${what}: sqlite:FILE or postgres://…`).env('HOLDFAST_AUDIT')
 
 export const jsonOption = () => new Option('--json', 'JSON, for programs')
 

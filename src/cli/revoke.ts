@@ -1,12 +1,12 @@
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
-import { auditTo } from '../audit/audit.ts'
 import type { RevokeQuery } from '../core/sessions.ts'
 import type { Runner } from './command.ts'
+import { openLogToWrite } from './log.ts'
 import { auditOption, configOption, jsonOption, type StoreOptions, storeOption } from './options.ts'
 import { count, plain, print, toJsonLine } from './output.ts'
 import { EXIT, type Exit, Stop, withStore } from './stop.ts'
-import { fileOf, openStore } from './store.ts'
+import { openStore } from './store.ts'
 
 interface Options extends StoreOptions {
   readonly id?: string
@@ -43,7 +43,7 @@ Examples:
 
 async function revoke(options: Options): Promise<Exit> {
   const { query, words } = queryOf(options)
-  const log = options.audit === undefined ? null : await openLog(options.audit)
+  const log = options.audit === undefined ? null : await openLogToWrite(options.audit)
   const store = await openStore(options, log ? { onEvent: log.onEvent } : {})
   if (!options.yes && !(await confirm(words))) {
     await store.close()
@@ -64,11 +64,6 @@ function queryOf({ id, user, othersThan }: Options): { query: RevokeQuery; words
   if (user === undefined) throw new Stop(EXIT.usage, 'which sessions? Give --id or --user')
   const but = othersThan === undefined ? '' : ` but ${othersThan}`
   return { query: { userId: user, except: othersThan ?? null }, words: `all sessions of ${user}${but}` }
-}
-
-function openLog(url: string) {
-  const key = process.env.AUDIT_KEY
-  return withStore('the audit log', () => auditTo(fileOf(url), key === undefined ? {} : { key }))
 }
 
 async function confirm(what: string): Promise<boolean> {

@@ -7,7 +7,7 @@ import { generateKey } from '../core/keys.ts'
 import type { SessionsOptions } from '../core/policy.ts'
 import { Sessions } from '../core/sessions.ts'
 import { withDefaults } from '../create-sessions.ts'
-import { sqlite } from '../engines/sqlite.ts'
+import { openEngine } from '../engines/open.ts'
 import { loadConfig } from './config.ts'
 import type { StoreOptions } from './options.ts'
 import { say } from './output.ts'
@@ -75,16 +75,17 @@ function makeSessions(options: SessionsOptions<never>): Sessions {
 
 async function openByUrl(url: string, create: boolean): Promise<Engine> {
   const file = fileOf(url)
-  if (!create && !existsSync(file))
+  // SQLite would make it, and list what isn't there.
+  if (!create && file !== null && !existsSync(file))
     throw new Stop(EXIT.usage, `there is no file ${file}; holdfast migrate makes one`)
-  return withStore(`the store ${file}`, () => sqlite(file))
+  if (url === 'memory')
+    throw new Stop(EXIT.usage, 'the sessions of the memory engine are in its own process alone')
+  return withStore('the store', () => openEngine(url, { migrate: create }))
 }
 
-/** @returns the path in `sqlite:FILE` */
-export function fileOf(url: string): string {
-  const file = /^sqlite:(?:\/\/)?(.+)$/s.exec(url)?.[1]
-  if (file === undefined) throw new Stop(EXIT.usage, 'expected a URL such as sqlite:sessions.db')
-  return file
+/** @returns the path in `sqlite:FILE`; null for another URL */
+export function fileOf(url: string): string | null {
+  return /^sqlite:(.+)$/s.exec(url)?.[1] ?? null
 }
 
 /** Says by which limits sessions are called live, where they may not be the application's. */

@@ -24,18 +24,37 @@ const STARTING = 5_000
  *
  * `?prefix=app:` puts another prefix before each key of Redis.
  *
+ * @param options.migrate - whether PostgreSQL's tables are made or brought up to date, or only looked at
  * @throws {SessionError} `ERR_OPTION` when the URL makes no sense, or its client library isn't installed; `ERR_ENGINE` when
  *   no server answers
  */
-export async function openEngine(url: string): Promise<Engine> {
+export async function openEngine(
+  url: string,
+  { migrate = true }: { readonly migrate?: boolean } = {},
+): Promise<Engine> {
   if (url === 'memory') return (await import('./memory.ts')).memory()
   const [, scheme = '', rest = ''] = /^([a-z+]+):(.*)$/s.exec(url) ?? []
   if (scheme === 'sqlite') return (await import('./sqlite.ts')).sqlite(rest)
   if (/^(redis|valkey)s?(\+cluster)?$/.test(scheme)) return openRedis(scheme, rest)
+  if (/^postgres(ql)?$/.test(scheme)) return openPostgres(url, migrate)
   throw new SessionError(
     'ERR_OPTION',
-    `There is no engine for ${scheme === '' ? 'that' : `${scheme}:`}; expected memory, sqlite:FILE, redis://… or redis+cluster://…`,
+    `There is no engine for ${scheme === '' ? 'that' : `${scheme}:`}; expected memory, sqlite:FILE, redis://…, ` +
+      'redis+cluster://… or postgres://…',
   )
+}
+
+async function openPostgres(url: string, migrate: boolean): Promise<Engine> {
+  const pool = await (await import('./open-postgres.ts')).openPool(url)
+  const { postgres } = await import('./postgres.ts')
+  const engine = postgres(pool, { migrate })
+  return {
+    ...engine,
+    async close() {
+      await engine.close?.()
+      await pool.end()
+    },
+  }
 }
 
 async function openRedis(scheme: string, rest: string): Promise<Engine> {

@@ -12,7 +12,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { Engine, MaybePromise } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
-import { BUSY, isBusy, openFile, PATIENCE, persist } from './sqlite-file.ts'
 import {
   fromLedger,
   fromRecord,
@@ -22,6 +21,7 @@ import {
   toRecord,
   type UserRow,
 } from './rows.ts'
+import { BUSY, isBusy, openFile, PATIENCE, persist } from './sqlite-file.ts'
 import { migrate, pragma, prepareAll, type Statements } from './sqlite-tables.ts'
 
 export interface SqliteOptions {

@@ -274,7 +274,12 @@ describe('wrong usage and stores that fail', () => {
     [[], 2, /Usage: holdfast/],
     [['lsit'], 2, /unknown command 'lsit'/],
     [['list'], 2, /which store\?/],
-    [['list', '--store', 'mongodb://x'], 2, /expected a URL such as sqlite:sessions\.db/],
+    [['list', '--store', 'mongodb://x'], 2, /no engine for mongodb:; expected memory, sqlite:FILE/],
+    [['list', '--store', 'memory'], 2, /in its own process alone/],
+    [['list', '--store', 'redis://u:sesame@127.0.0.1:1'], 3, /no server answers at 127\.0\.0\.1:1/],
+    [['list', '--store', 'postgres://u:sesame@127.0.0.1:1/x'], 3, /no server answers/],
+    [['audit', 'tail', '--audit', 'postgres://u:sesame@127.0.0.1:1/x'], 3, /no server answers/],
+    [['audit', 'tail', '--audit', 'redis://127.0.0.1:1'], 2, /sqlite:FILE or postgres/],
     [['list', '--store', 'sqlite:none.db'], 2, /no file none\.db; holdfast migrate makes one/],
     [['list', '--store', 'sqlite:a', '--config', 'b'], 2, /which of the two\?/],
     [['list', '--store', 'sqlite:text.db'], 2, /not a database/],
@@ -288,7 +293,8 @@ describe('wrong usage and stores that fail', () => {
     [['migrate'], 2, /what\? Give --store, --config or --audit/],
     [['list', '--limit', '0'], 2, /whole number above 0/],
     [['audit', 'verify'], 2, /which audit log\?/],
-    [['audit', 'verify', '--audit', 'sqlite:none.db'], 3, /unable to open/],
+    [['audit', 'verify', '--audit', 'sqlite:none.db'], 2, /no file none\.db/],
+    [['audit', 'verify', '--audit', 'sqlite:empty.db'], 3, /holds no audit log/],
     [['audit', 'verify', '--anchor', '7'], 2, /expected SEQ:SEAL/],
   ]
   for (const [args, exit, words] of rows) {
@@ -298,6 +304,7 @@ describe('wrong usage and stores that fail', () => {
         `export default { engine: { name: 'unlisted', shared: false, replace() {}, ${rest} } }`
       const files = {
         'text.db': 'this is not a database, and long enough to be one that is broken',
+        'empty.db': '',
         'throws.mjs': "throw new Error('on purpose')",
         'empty.mjs': 'export default {}',
         'wrong.mjs': 'export default { engine: {} }',
@@ -309,7 +316,7 @@ describe('wrong usage and stores that fail', () => {
       assert.equal(run.exit, exit, run.stderr)
       assert.equal(run.stdout, '')
       assert.match(run.stderr, words)
-      assert.doesNotMatch(run.stderr, /^\s+at /m)
+      assert.doesNotMatch(run.stderr, /^\s+at |sesame/m)
       assert.ok(!existsSync(join(folder.path, 'none.db')), 'looking makes nothing')
     })
   }

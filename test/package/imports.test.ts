@@ -27,7 +27,14 @@ const allowed: Record<string, readonly RegExp[]> = {
   'src/core/': [core, crypto, /^node:async_hooks$/, /^cookie$/],
   'src/runtime/': [/^src\/runtime\//, core, builtin, anyPackage],
   'src/engines/': [/^src\/engines\//, core, crypto, builtin, anyPackage],
-  'src/audit/': [/^src\/audit\//, /^src\/engines\/sqlite-file\.ts$/, core, crypto, builtin, anyPackage],
+  'src/audit/': [
+    /^src\/audit\//,
+    /^src\/engines\/(sqlite-file|postgres-client)\.ts$/,
+    core,
+    crypto,
+    builtin,
+    anyPackage,
+  ],
   'src/cli/': [
     /^src\/(cli|audit|bindings|engines)\//,
     /^src\/create-sessions\.ts$/,
