@@ -28,7 +28,7 @@ export const INTERNAL_ERROR: Answer = {
  * @param request - whose `Accept`, `Content-Type` and `Sec-Fetch-Dest` tell who reads the answer
  */
 export function answerTo(error: SessionError, request: Pick<RequestContext, 'header'>): Answer {
-  const { code, message, status, location } = error
+  const { code, message, status, location, required, challenge } = error
   const json = wantsJson(request)
   return {
     status,
@@ -38,9 +38,12 @@ export function answerTo(error: SessionError, request: Pick<RequestContext, 'hea
       ['X-Content-Type-Options', 'nosniff'],
       ['Cache-Control', 'no-store'],
       ...(location === null ? [] : [['Location', location] as const]),
+      ...(challenge === null ? [] : [['WWW-Authenticate', challenge] as const]),
       ...(status === 503 ? [['Retry-After', '1'] as const] : []),
     ],
-    body: json ? JSON.stringify({ error: { code, message } }) : `${status} ${code}: ${message}\n`,
+    body: json
+      ? JSON.stringify({ error: { code, message, ...(required && { required }) } })
+      : `${status} ${code}: ${message}\n`,
   }
 }
 

@@ -27,6 +27,7 @@ const LEVELS: Record<EventName, keyof Logger> = {
   excess_sessions_exceeded: 'warn',
   authn_login_success: 'info',
   authn_reauthenticated: 'info',
+  authn_password_change: 'info',
   authn_token_reuse: 'error',
   malicious_csrf: 'warn',
   insecure_transport: 'warn',

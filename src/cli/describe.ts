@@ -2,7 +2,7 @@
 
 import type { Millis } from '../core/duration.ts'
 import type { Engine, SessionRecord } from '../core/engine.ts'
-import { expiry } from '../core/judge.ts'
+import { expiry, isCutOff } from '../core/judge.ts'
 import { deadlines, type Policy } from '../core/policy.ts'
 
 export interface Described {
@@ -24,20 +24,22 @@ export interface Described {
   readonly userAgent: string | null
 }
 
-export function describe(record: SessionRecord, now: Millis, policy: Policy): Described {
+/** @param notBefore - what everybody authenticated by then has ended */
+export function describe(record: SessionRecord, now: Millis, policy: Policy, notBefore: Millis): Described {
   const { id, userId, createdAt, authenticatedAt, seenAt, ended, remembered, methods, client } = record
   const { idle, absolute } = deadlines(record, policy)
   const reached = expiry(record, now, policy)
+  const cutOff = !ended && isCutOff(record, notBefore)
   return {
     id,
     userId,
-    state: ended ? ended.reason : reached ? `expired (${reached})` : 'live',
+    state: ended ? ended.reason : cutOff ? 'revoked' : reached ? `expired (${reached})` : 'live',
     createdAt,
     authenticatedAt,
     seenAt,
     idleExpiresAt: Math.min(idle, absolute),
     expiresAt: absolute,
-    endedAt: ended?.at ?? null,
+    endedAt: ended?.at ?? (cutOff ? notBefore : null),
     remembered,
     methods,
     ip: client.ip ?? null,

@@ -52,12 +52,16 @@ const OUTCOMES: Record<Explanation['verdict'], string> = {
     "The request is the session's: the token was renewed a moment ago, and requests under way may still carry it.",
 }
 
-/** @param load - reads the record from the primary */
+/**
+ * @param load - reads the record from the primary
+ * @param notBefore - what everybody authenticated by then has ended
+ */
 export async function explainToken(
   text: string,
   asked: AskedWith,
   policy: Policy,
   load: (id: string) => MaybePromise<SessionRecord | undefined>,
+  notBefore: Millis = 0,
 ): Promise<Explanation> {
   const steps: { step: string; result: string }[] = []
   const note = (step: string, result: string) => steps.push({ step, result })
@@ -91,9 +95,9 @@ export async function explainToken(
   const record = (await load(token.id)) ?? null
   note('record', describeRecord(record))
   const { known, unknown } = bindingsFor(policy, asked)
-  const verdict = judge(record, token, context, { ...policy, bindings: known })
+  const verdict = judge(record, token, context, { ...policy, bindings: known }, notBefore)
   if (!record) return end(verdict.kind)
-  note('ended', record.ended ? `yes, ${formatMoment(record.ended.at)}: ${record.ended.reason}` : 'no')
+  note('ended', verdict.kind === 'ended' ? `yes, ${formatMoment(verdict.at)}: ${verdict.reason}` : 'no')
   if (verdict.kind === 'ended') return end(verdict.kind)
   const { idle, absolute } = deadlines(record, policy)
   const limits = `idle until ${formatMoment(Math.min(idle, absolute))}, absolute until ${formatMoment(absolute)}`

@@ -1,10 +1,10 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import type { AuditStore } from '../audit/store.ts'
 import { entryOf } from './audit.ts'
 import type { Runner } from './command.ts'
 import { type Explanation, explainToken } from './explain-token.ts'
 import { openLog } from './log.ts'
-import { auditOption, configOption, jsonOption, type StoreOptions, storeOption } from './options.ts'
+import { auditOption, configOption, jsonOption, readTime, type StoreOptions, storeOption } from './options.ts'
 import { plain, print, printFields, printTable, progress, say, toJsonLine } from './output.ts'
 import { EXIT, type Exit, Stop, withStore } from './stop.ts'
 import { openStore, sayAssumed } from './store.ts'
@@ -63,8 +63,10 @@ async function explain(given: string | undefined, options: Options): Promise<Exi
   const store = await openStore(options, keys === undefined ? {} : { keys })
   const { ip = null, userAgent = null, at } = options
   const request = { ip, userAgent, now: at }
-  const found = await withStore('the store failed', () =>
-    explainToken(text, request, store.sessions.policy, (id) => store.engine.load(id, { fresh: true })),
+  const { policy } = store.sessions
+  const load = (id: string) => store.engine.load(id, { fresh: true })
+  const found = await withStore('the store failed', async () =>
+    explainToken(text, request, policy, load, await store.notBefore()),
   )
   if (options.json) print(toJsonLine(found))
   else {
@@ -130,10 +132,4 @@ async function readInput(): Promise<string> {
   const text = Buffer.concat(chunks).toString().trim()
   if (text === '') throw new Stop(EXIT.usage, 'no token came on standard input')
   return text
-}
-
-function readTime(text: string): number {
-  const time = Date.parse(text)
-  if (Number.isNaN(time)) throw new InvalidArgumentError('Expected a time such as 2026-01-02T03:04:05Z.')
-  return time
 }

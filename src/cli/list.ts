@@ -53,13 +53,14 @@ async function list(options: Options): Promise<Exit> {
 /** Keeps the ones used last, and no more of them than it must. */
 async function collect(store: Store, { user, all, limit }: Options) {
   const now = Date.now()
+  const notBefore = await store.notBefore()
   const tell = progress('sessions read')
   let found: Described[] = []
   let total = 0
   let read = 0
   for await (const record of user !== undefined && !all ? ofUser(store, user) : scanAll(store.engine)) {
     tell(++read)
-    const described = describe(record, now, store.sessions.policy)
+    const described = describe(record, now, store.sessions.policy, notBefore)
     if ((user !== undefined && record.userId !== user) || (!all && described.state !== 'live')) continue
     total++
     found.push(described)

@@ -29,3 +29,10 @@ export function wholeNumber(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Expected a whole number above 0.')
   return Number(text)
 }
+
+/** A moment in ISO 8601. */
+export function readTime(text: string): number {
+  const time = Date.parse(text)
+  if (Number.isNaN(time)) throw new InvalidArgumentError('Expected a time such as 2026-01-02T03:04:05Z.')
+  return time
+}

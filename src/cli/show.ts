@@ -27,9 +27,11 @@ Example:
 
 async function show(id: string, options: StoreOptions & { readonly json?: true }): Promise<Exit> {
   const store = await openStore(options)
-  const record = await withStore('the store failed', () => store.engine.load(id, { fresh: true }))
+  const [record, notBefore] = await withStore('the store failed', () =>
+    Promise.all([store.engine.load(id, { fresh: true }), store.notBefore()]),
+  )
   if (!record) throw new Stop(EXIT.negative, 'there is no such session (any more)')
-  const described = describe(record, Date.now(), store.sessions.policy)
+  const described = describe(record, Date.now(), store.sessions.policy, notBefore)
   if (options.json) print(toJsonLine({ ...described, dataBytes: Buffer.byteLength(record.data) }))
   else {
     printFields({ ...fieldsOf(described), data: `${Buffer.byteLength(record.data)} bytes` })

@@ -49,8 +49,10 @@ async function stats(options: StoreOptions & { readonly json?: true }): Promise<
   return EXIT.ok
 }
 
-async function countAll({ engine, sessions: { policy } }: Store): Promise<Stats> {
+async function countAll(store: Store): Promise<Stats> {
+  const { engine, sessions: opened } = store
   const now = Date.now()
+  const notBefore = await store.notBefore()
   const tell = progress('sessions read')
   const users = new Set<string>()
   const ended: Record<string, number> = {}
@@ -58,7 +60,7 @@ async function countAll({ engine, sessions: { policy } }: Store): Promise<Stats>
   let oldestAt: number | null = null
   for await (const record of scanAll(engine)) {
     tell(++sessions)
-    const { state } = describe(record, now, policy)
+    const { state } = describe(record, now, opened.policy, notBefore)
     if (state !== 'live') {
       ended[state] = (ended[state] ?? 0) + 1
       continue

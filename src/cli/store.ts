@@ -1,8 +1,10 @@
 /** The store that a command works on, and the limits by which it judges what it finds there. @module */
 
 import { existsSync } from 'node:fs'
+import type { Millis } from '../core/duration.ts'
 import type { Engine } from '../core/engine.ts'
 import type { SessionEvent } from '../core/events.ts'
+import { Everybody } from '../core/everybody.ts'
 import { generateKey } from '../core/keys.ts'
 import type { SessionsOptions } from '../core/policy.ts'
 import { Sessions } from '../core/sessions.ts'
@@ -17,6 +19,8 @@ export interface Store {
   readonly engine: Engine
   /** The application's, or ones with the default limits. They can list and end, and read no token. */
   readonly sessions: Sessions
+  /** The moment by which everybody's sessions were ended. */
+  notBefore(): Promise<Millis>
   close(): Promise<void>
 }
 
@@ -44,7 +48,7 @@ export async function openStore(
   if (config !== undefined) return openConfigured(config, onEvent)
   const engine = await openByUrl(store!, create)
   const sessions = makeSessions({ engine, keys, ...(onEvent ? { onEvent } : {}) })
-  return { engine, sessions, close: () => sessions.close() }
+  return storeOf(engine, sessions)
 }
 
 async function openConfigured(path: string, onEvent: Opening['onEvent']): Promise<Store> {
@@ -52,7 +56,7 @@ async function openConfigured(path: string, onEvent: Opening['onEvent']): Promis
   if (sessions) {
     if (onEvent)
       throw new Stop(EXIT.usage, `${path} exports sessions, whose own listener hears of it: drop --audit`)
-    return { engine, sessions, close: () => sessions.close() }
+    return storeOf(engine, sessions)
   }
   const made = makeSessions({
     ...options!,
@@ -61,7 +65,12 @@ async function openConfigured(path: string, onEvent: Opening['onEvent']): Promis
       onEvent?.(event)
     },
   })
-  return { engine, sessions: made, close: () => made.close() }
+  return storeOf(engine, made)
+}
+
+function storeOf(engine: Engine, sessions: Sessions): Store {
+  const everybody = new Everybody(engine, sessions.policy)
+  return { engine, sessions, notBefore: async () => everybody.notBefore(), close: () => sessions.close() }
 }
 
 /** Wrong keys are wrong usage. */

@@ -22,7 +22,7 @@ export const WORDS: Readonly<Record<ExplainedName, Words>> = {
   },
   session_logout: { what: 'The user ended the session.', todo: '' },
   session_revoked: {
-    what: 'The session was ended by somebody else (revoked), by a newer login beyond the limit (limit), or by the library, because of a replayed token (replayed) or a binding (mismatch).',
+    what: 'The session, or with the reason everybody every session, was ended by somebody else (revoked), by a newer login beyond the limit (limit), or by the library, because of a replayed token (replayed) or a binding (mismatch).',
     todo: 'After replayed or mismatch look at what the session did before: holdfast audit tail --session ID.',
   },
   session_suspended: {
@@ -58,11 +58,15 @@ export const WORDS: Readonly<Record<ExplainedName, Words>> = {
     todo: '',
   },
   excess_sessions_exceeded: {
-    what: 'A login went beyond maxSessionsPerUser.',
+    what: 'A login went beyond maxSessionsPerUser: it ended another session of the user, or was refused, and then there is a code.',
     todo: 'For a person this is odd: look at his sessions, holdfast list --user ID.',
   },
   authn_login_success: { what: 'Somebody logged in; the reason names the methods.', todo: '' },
   authn_reauthenticated: { what: 'The user of a session proved again who he is.', todo: '' },
+  authn_password_change: {
+    what: "An authentication told another credential than those before it: the password was changed, and the user's other sessions end.",
+    todo: 'Nothing, if the user knows of it.',
+  },
   authn_token_reuse: {
     what: 'A genuine token was shown that no honest client still holds: somebody kept a copy. The session was ended, unless onReplay is report.',
     todo: 'Take it for a theft: look at what the session did (holdfast audit tail --session ID), tell the user, end his other sessions.',

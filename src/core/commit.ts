@@ -14,6 +14,11 @@ import { Patience, type Records } from './records.ts'
 import { NO_TOKEN, nothingPending, type Pending, type SessionState } from './session.ts'
 import { drawId, drawSecret, formatOffer, formatToken, type Token } from './token.ts'
 
+const REFUSED = {
+  ERR_SESSION_CHANGED: 'Your sessions were ended while you logged in: log in again.',
+  ERR_SESSION_LIMIT: 'You are logged in as often as you may be: log out somewhere else first.',
+} as const
+
 const LOST = {
   ERR_SESSION_ENDED: 'The session ended while this request was under way, so what it changed was not stored.',
   ERR_SESSION_CHANGED:
@@ -100,11 +105,9 @@ export class Committer {
     }
     // The one exception to "record first": a ledger that names a deadline too late is harmless, one that forgets a live
     // session is not.
-    if (
-      reauthenticate &&
-      !(await this.#directory.extend({ ...opened, authenticatedAt: reauthenticate.at }, intent.at))
-    ) {
-      throw this.#refused(state, 'ERR_SESSION_ENDED', LOST.ERR_SESSION_ENDED)
+    if (reauthenticate) {
+      const refusal = await this.#directory.extend(opened, reauthenticate, context, intent.at)
+      if (refusal) throw this.#refused(state, refusal, LOST[refusal])
     }
     const patience = new Patience(this.#policy.engineTimeout)
     await this.#queue.run(opened.id, async (left) => {
@@ -147,20 +150,19 @@ export class Committer {
   /** New record, ledger, old record, cookie: in this order no crash leaves a session that its user can't see and end. */
   async #login(state: SessionState, pending: Pending, login: NonNullable<Pending['login']>): Promise<void> {
     const { context, opened } = state
-    const { id, userId, secret, methods, remember: remembered, revokeOthers } = login
+    const { id, userId, secret, methods, level, remember: remembered, revokeOthers, credential } = login
     const base = carried(opened, userId)
     const data = this.#replay(state, base?.data ?? EMPTY, pending)
-    const record = newRecord({ id, secret, userId, methods, remembered, data }, context, this.#policy)
+    const record = newRecord({ id, secret, userId, methods, level, remembered, data }, context, this.#policy)
     await this.#records.insert(record)
 
     const replaced = opened.record?.userId === userId ? opened.record.id : null
-    if (!(await this.#directory.admit(record, context, { replaced, revokeOthers }))) {
-      await this.#records.end(id, 'revoked', context.now, undefined, record)
-      throw this.#refused(
-        state,
-        'ERR_SESSION_CHANGED',
-        'Your sessions were ended while you logged in: log in again.',
-      )
+    const admittance = { replaced, revokeOthers, credential, at: commitTime(state) }
+    const refusal = await this.#directory.admit(record, context, admittance)
+    if (refusal) {
+      const reason = refusal === 'ERR_SESSION_LIMIT' ? 'limit' : 'revoked'
+      await this.#records.end(id, reason, context.now, undefined, record)
+      throw this.#refused(state, refusal, REFUSED[refusal])
     }
     const handed = opened.record
       ? await this.#takeOver(state, pending, record, opened.record, base !== null)

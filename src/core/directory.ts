@@ -2,9 +2,23 @@ import type { Millis } from './duration.ts'
 import type { Engine, SessionRecord, UserLedger } from './engine.ts'
 import { SessionError } from './errors.ts'
 import type { Report } from './events.ts'
-import { admit, dismiss, emptyLedger, excess, extend, isTooLate, revokeAll } from './ledger.ts'
+import type { Everybody } from './everybody.ts'
+import { isCutOff } from './judge.ts'
+import {
+  admit,
+  dismiss,
+  emptyLedger,
+  endsOthers,
+  excess,
+  extend,
+  isFormer,
+  isTooLate,
+  revokeAll,
+  revokeSome,
+} from './ledger.ts'
+import type { Reauthentication } from './plan.ts'
 import { deadlines, type Policy } from './policy.ts'
-import { type Ending, Patience, type Records } from './records.ts'
+import { type Ending, isAlive, Patience, type Records } from './records.ts'
 import type { RequestContext } from './request.ts'
 
 /** What a login asks of its user's ledger. */
@@ -12,18 +26,36 @@ export interface Admittance {
   /** The session of the same user that this one replaces. */
   readonly replaced: string | null
   readonly revokeOthers: boolean
+  readonly credential: string | null
+  /** When its commit began. */
+  readonly at: Millis
+}
+
+/** Whose records: one user's, or everybody's, in pages. */
+export interface PageQuery {
+  readonly userId: string | null
+  /** Where the page before it ended; null for the first. */
+  readonly cursor: string | null
+  readonly limit: number
+}
+
+interface RecordPage {
+  readonly records: SessionRecord[]
+  readonly next: string | null
 }
 
 /** Each user's sessions: performs what the pure functions of `ledger.ts` decide, by swaps. */
 export class Directory {
   readonly #engine: Engine
   readonly #records: Records
+  readonly #everybody: Everybody
   readonly #policy: Policy
   readonly #report: Report
 
-  constructor(engine: Engine, records: Records, policy: Policy, report: Report) {
+  constructor(engine: Engine, records: Records, everybody: Everybody, policy: Policy, report: Report) {
     this.#engine = engine
     this.#records = records
+    this.#everybody = everybody
     this.#policy = policy
     this.#report = report
   }
@@ -39,61 +71,142 @@ export class Directory {
     )
   }
 
+  /** A page of a user's live records, or of every user's. It may hold fewer than `limit`, and none, and go on. */
+  async page({ userId, cursor, limit }: PageQuery, now: Millis): Promise<RecordPage> {
+    if (userId === null) return this.#scan(cursor, limit, now)
+    const { sessions, ending } = await this.#load(userId)
+    const ids = [...sessions, ...ending].map(({ id }) => id).sort()
+    const rest = ids.filter((id) => cursor === null || id > cursor)
+    const page = rest.slice(0, limit)
+    return {
+      records: await this.#loadLive(userId, page, now),
+      next: rest.length > limit ? page.at(-1)! : null,
+    }
+  }
+
+  async #scan(cursor: string | null, limit: number, now: Millis): Promise<RecordPage> {
+    const { name, scan } = this.#engine
+    if (!scan) {
+      const message = `The ${name} engine can't list everybody's sessions, for it has no scan: list a user's.`
+      throw new SessionError('ERR_UNSUPPORTED', message)
+    }
+    const { records, next = null } = await scan({ limit, ...(cursor !== null && { cursor }) })
+    const notBefore = await this.#everybody.notBefore()
+    const isListed = (record: SessionRecord) =>
+      record.userId !== null && isAlive(record, now, this.#policy) && !isCutOff(record, notBefore)
+    return { records: records.filter(isListed), next }
+  }
+
   /**
    * Admits a freshly made record, ending what the limit displaces.
    *
-   * @returns whether it was admitted; not when the user's sessions were revoked after the login was opened
+   * @returns null when it was admitted; `ERR_SESSION_CHANGED` when the user's sessions were revoked after the login was
+   * opened, `ERR_SESSION_LIMIT` when he has as many as he may have, and none gives way
    */
   async admit(
     record: SessionRecord,
     context: RequestContext,
-    { replaced, revokeOthers }: Admittance,
-  ): Promise<boolean> {
+    { replaced, revokeOthers, credential, at }: Admittance,
+  ): Promise<'ERR_SESSION_CHANGED' | 'ERR_SESSION_LIMIT' | null> {
     const { now } = context
     const userId = record.userId!
-    const max = this.#policy.maxSessionsPerUser
+    const { maxSessionsPerUser: max, onExceeded } = this.#policy
     const entry = { id: record.id, until: deadlines(record, this.#policy).absolute }
     // A session's deadline moves when the policy does, by no more than its longest: until then its entry stays.
     const past = now - Math.max(this.#policy.limits.absolute, this.#policy.remembered.absolute)
+    const everybody = { notBefore: await this.#everybody.notBefore() }
+    let refusal: 'ERR_SESSION_CHANGED' | 'ERR_SESSION_LIMIT' | null = null
     let displaced = new Set<string>()
+    let changed = false
     const ledger = await this.#swap(userId, now, async (ledger) => {
-      if (isTooLate(ledger, now)) return null
+      const isLate = isTooLate(ledger, now) || isTooLate(everybody, now)
+      refusal = isLate || isFormer(ledger, credential, now) ? 'ERR_SESSION_CHANGED' : null
+      if (refusal) return null
+      changed = ledger.credential !== null && endsOthers(ledger, credential)
       const options = {
-        now,
+        at,
+        credential,
         past,
         replaced,
         revokeOthers,
         dead: new Set<string>(),
         displaced: new Set<string>(),
       }
-      if (!revokeOthers && excess(ledger, replaced, past, max) > 0) {
+      if (!revokeOthers && !endsOthers(ledger, credential) && excess(ledger, replaced, past, max) > 0) {
         const others = ledger.sessions.map(({ id }) => id).filter((id) => id !== replaced)
         const live = await this.#loadLive(userId, others, now)
-        const ids = live.sort((a, b) => a.seenAt - b.seenAt).map(({ id }) => id)
+        // The ledger's own order is that of the logins.
+        if (onExceeded === 'revoke-least-recent') live.sort((a, b) => a.seenAt - b.seenAt)
+        const ids = live.map(({ id }) => id)
+        const over = Math.max(0, ids.length + 1 - max)
+        if (over > 0 && onExceeded === 'refuse') {
+          refusal = 'ERR_SESSION_LIMIT'
+          return null
+        }
         options.dead = new Set(others.filter((id) => !ids.includes(id)))
-        options.displaced = new Set(ids.slice(0, Math.max(0, ids.length + 1 - max)))
+        options.displaced = new Set(ids.slice(0, over))
       }
       displaced = options.displaced
       return admit(ledger, entry, options)
     })
-    if (!ledger.sessions.some(({ id }) => id === record.id)) return false
-    if (displaced.size > 0) {
-      this.#report('excess_sessions_exceeded', context, { userId, reason: `more than ${max}` })
+    if (displaced.size > 0 || refusal === 'ERR_SESSION_LIMIT') {
+      this.#report('excess_sessions_exceeded', context, { userId, reason: `more than ${max}`, code: refusal })
     }
+    if (refusal) return refusal
+    if (changed) this.#report('authn_password_change', context, { sessionId: record.id, userId })
     if (ledger.ending.length > 0) await this.#finish(ledger, now, context)
-    return true
+    return null
   }
 
-  /** Gives a session its new absolute deadline. @returns whether the ledger still names it */
-  async extend(record: SessionRecord, now: Millis): Promise<boolean> {
-    const entry = { id: record.id, until: deadlines(record, this.#policy).absolute }
-    const ledger = await this.#swap(record.userId!, now, (ledger) => extend(ledger, entry))
-    return ledger.sessions.some(({ id }) => id === record.id)
+  /**
+   * Gives a session its new absolute deadline, and ends the others where the password was changed.
+   *
+   * @returns null when it lives on; `ERR_SESSION_CHANGED` when the password was changed since the request came
+   */
+  async extend(
+    record: SessionRecord,
+    { at: authenticatedAt, credential }: Pick<Reauthentication, 'at' | 'credential'>,
+    context: RequestContext,
+    at: Millis,
+  ): Promise<'ERR_SESSION_ENDED' | 'ERR_SESSION_CHANGED' | null> {
+    if (isCutOff(record, await this.#everybody.notBefore())) return 'ERR_SESSION_ENDED'
+    const { id, userId } = record
+    const entry = { id, until: deadlines({ ...record, authenticatedAt }, this.#policy).absolute }
+    let changed = false
+    let refusal: 'ERR_SESSION_CHANGED' | null = null
+    const ledger = await this.#swap(userId!, at, (ledger) => {
+      changed = ledger.credential !== null && endsOthers(ledger, credential)
+      refusal = isFormer(ledger, credential, context.now) ? 'ERR_SESSION_CHANGED' : null
+      return refusal ? null : extend(ledger, entry, credential, at)
+    })
+    if (refusal || !ledger.sessions.some((session) => session.id === id))
+      return refusal ?? 'ERR_SESSION_ENDED'
+    if (changed) this.#report('authn_password_change', context, { sessionId: id, userId })
+    if (ledger.ending.length > 0) await this.#finish(ledger, at, context)
+    return null
   }
 
-  /** Ends all of a user's sessions but one. @returns how many */
-  async revokeAll(userId: string, except: string | null, now: Millis): Promise<number> {
-    const ledger = await this.#swap(userId, now, (ledger) => revokeAll(ledger, except, 'revoked', now))
+  /**
+   * Ends all of a user's sessions but one.
+   *
+   * @param before - only those that were authenticated by then; null for all
+   * @returns how many
+   */
+  async revokeAll(
+    userId: string,
+    except: string | null,
+    before: Millis | null,
+    now: Millis,
+  ): Promise<number> {
+    const ledger = await this.#swap(userId, now, async (ledger) => {
+      if (before === null) return revokeAll(ledger, except, 'revoked', now)
+      // Expired ones, too: a longer limit may bring them back to life.
+      const loading = ledger.sessions.map(({ id }) => this.#records.load(id, true))
+      const old = (await Promise.all(loading)).flatMap((record) =>
+        record && record.id !== except && isCutOff(record, before) ? [record.id] : [],
+      )
+      return revokeSome(ledger, new Set(old), before)
+    })
     return this.#finish(ledger, now, null)
   }
 
@@ -124,7 +237,9 @@ export class Directory {
   }
 
   async #loadLive(userId: string, ids: readonly string[], now: Millis): Promise<SessionRecord[]> {
-    return (await this.#records.loadLive(ids, now)).filter((record) => record.userId === userId)
+    const notBefore = await this.#everybody.notBefore()
+    const records = await this.#records.loadLive(ids, now)
+    return records.filter((record) => record.userId === userId && !isCutOff(record, notBefore))
   }
 
   async #load(userId: string): Promise<UserLedger> {

@@ -8,6 +8,9 @@ export type MaybePromise<T> = T | Promise<T>
 /** Why a record was ended before its time. */
 export type EndReason = 'logout' | 'replaced' | 'revoked' | 'replayed' | 'mismatch' | 'limit'
 
+/** What an authentication is worth, by the assurance levels of NIST SP 800-63B-4. */
+export type AssuranceLevel = 1 | 2 | 3
+
 /**
  * What proves that a token is the session's, as hashes of hashes (`hash(hash(secret))`): a copy of the store, even
  * together with the keys, can't be turned into a token.
@@ -36,6 +39,8 @@ export interface SessionRecord {
   readonly authenticatedAt: Millis | null
   /** How, by the names of RFC 8176: `pwd`, `otp`, `hwk`. */
   readonly methods: readonly string[]
+  /** What the last authentication was worth; absent where nobody said so, and in records from before there were levels. */
+  readonly level?: AssuranceLevel
   readonly remembered: boolean
   /** From here on the engine may forget it: its deadline plus `remembrance`. Never what decides expiry. */
   readonly expiresAt: Millis
@@ -56,8 +61,10 @@ export interface UserLedger {
   readonly version: number
   /** No login that was opened by then is admitted. */
   readonly notBefore: Millis
-  /** A fingerprint of the password hash. */
+  /** A hash of what `authenticate` was told of the password; null until it is told. Another one ends the sessions. */
   readonly credential: string | null
+  /** When that was told first; absent until it is. */
+  readonly credentialAt?: Millis
   /** Oldest first. `until` is the session's absolute deadline; entries past it are pruned. */
   readonly sessions: readonly { readonly id: string; readonly until: Millis }[]
   /** Ended here, perhaps not yet in their records: whoever swaps the ledger next makes sure. */

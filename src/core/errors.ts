@@ -1,5 +1,7 @@
 /** What can go wrong, one class and one stable code each. @module */
 
+import type { AssuranceLevel } from './engine.ts'
+
 const STATUS = {
   ERR_OPTION: 500,
   ERR_REQUEST: 400,
@@ -11,19 +13,37 @@ const STATUS = {
   ERR_NOT_AUTHENTICATED: 401,
   ERR_NOT_RECENT: 401,
   ERR_METHODS: 401,
+  ERR_LEVEL: 401,
   ERR_SESSION_SUSPENDED: 401,
   ERR_SESSION_ENDED: 409,
   ERR_SESSION_CHANGED: 409,
+  ERR_SESSION_LIMIT: 409,
   ERR_SESSION_COMMITTED: 500,
   ERR_NO_SESSION: 500,
   ERR_SESSION_DATA: 500,
   ERR_SESSION_DATA_TOO_LARGE: 413,
   ERR_ENGINE: 503,
   ERR_ENGINE_FULL: 503,
+  ERR_UNSUPPORTED: 500,
 } as const
 
 /** Every code that a `SessionError` can carry. Codes are stable; messages are not. */
 export type ErrorCode = keyof typeof STATUS
+
+/** What an authentication must be like: what `session.require` demanded, and did not find. */
+export interface StepUp {
+  /** Seconds. */
+  readonly maxAge?: number
+  readonly methods?: readonly string[]
+  readonly level?: AssuranceLevel
+}
+
+interface ErrorDetails {
+  readonly cause?: unknown
+  readonly location?: string
+  readonly required?: StepUp
+  readonly challenge?: string
+}
 
 /** Says why a request was refused, or which option or call is wrong. Its message never holds a secret. */
 export class SessionError extends Error {
@@ -33,12 +53,16 @@ export class SessionError extends Error {
   readonly status: number
   /** Where to go instead, for a safe request that came over plain HTTP (status 308). */
   readonly location: string | null
+  /** What would be enough, where an authentication was not: all that was demanded, for one step-up to meet. */
+  readonly required: StepUp | null
+  /** The same, for the header `WWW-Authenticate`. */
+  readonly challenge: string | null
 
   /**
    * @param code - decides the status
    * @param message - what happened, and what to do
    */
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; location?: string } = {}) {
+  constructor(code: ErrorCode, message: string, options: ErrorDetails = {}) {
     // A refusal is an answer, not a defect: no stack, which forged floods would pay for and frameworks print.
     const expected = STATUS[code] !== 500
     const limit = Error.stackTraceLimit
@@ -49,6 +73,8 @@ export class SessionError extends Error {
     if (expected) this.stack = `SessionError [${code}]: ${message}`
     this.code = code
     this.location = options.location ?? null
+    this.required = options.required ?? null
+    this.challenge = options.challenge ?? null
     this.status = this.location === null ? STATUS[code] : 308
   }
 }

@@ -21,6 +21,7 @@ export type EventName =
   | 'excess_sessions_exceeded'
   | 'authn_login_success'
   | 'authn_reauthenticated'
+  | 'authn_password_change'
   | 'authn_token_reuse'
   | 'malicious_csrf'
   | 'insecure_transport'

@@ -26,20 +26,31 @@ export type Verdict =
   | { readonly kind: 'ended'; readonly reason: EndReason; readonly at: Millis }
   | { readonly kind: 'mismatch'; readonly reason: string; readonly action: 'reauthenticate' | 'revoke' }
 
-/** Judges a genuine token against what the engine returned. The record's own `expiresAt` is never believed. */
+/**
+ * Judges a genuine token against what the engine returned. The record's own `expiresAt` is never believed.
+ *
+ * @param notBefore - what everybody authenticated by then has ended
+ */
 export function judge(
   record: SessionRecord | null,
   token: Token,
   context: RequestContext,
   policy: Policy,
+  notBefore: Millis = 0,
 ): Verdict {
   if (!record || token.era > record.era) return { kind: 'unknown' }
   if (record.ended) return { kind: 'ended', ...record.ended }
+  if (isCutOff(record, notBefore)) return { kind: 'ended', reason: 'revoked', at: notBefore }
   const expired = expiry(record, context.now, policy)
   if (expired) return { kind: 'expired', reason: expired }
   const kind = judgeSecret(record, token, context.now, policy)
   if (kind === 'superseded' || kind === 'replayed' || kind === 'unknown') return { kind }
   return judgeBindings(record, kind, context, policy)
+}
+
+/** Whether a session ended with everybody's. A visitor's has no user whose password could be known to others. */
+export function isCutOff({ authenticatedAt }: SessionRecord, notBefore: Millis): boolean {
+  return authenticatedAt !== null && authenticatedAt <= notBefore
 }
 
 /** Which limit a record has reached; null while it lives. */

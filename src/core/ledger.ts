@@ -9,14 +9,22 @@ import type { EndReason, UserLedger } from './engine.ts'
 
 type Entry = UserLedger['sessions'][number]
 
+/** Whose ledger holds the moment that counts for everybody. No user's, for a user's id holds no NUL. */
+export const EVERYBODY = '\0everybody'
+
+/** Whether this can be a user's id. Stores cut at NUL, and turn lone surrogates into one and the same character. */
+export function isUserId(userId: unknown): userId is string {
+  return typeof userId === 'string' && userId !== '' && !userId.includes('\0') && userId.isWellFormed()
+}
+
 /** A ledger that isn't stored yet: version 0. */
 export function emptyLedger(userId: string): UserLedger {
   return { userId, version: 0, notBefore: 0, credential: null, sessions: [], ending: [], expiresAt: 0 }
 }
 
 /** Whether a login must be refused: it was opened by the time the user's sessions were revoked, perhaps by an old password. */
-export function isTooLate(ledger: UserLedger, openedAt: Millis): boolean {
-  return openedAt <= ledger.notBefore
+export function isTooLate({ notBefore }: Pick<UserLedger, 'notBefore'>, openedAt: Millis): boolean {
+  return openedAt <= notBefore
 }
 
 /** How many sessions must be ended, or found dead, before one more may be admitted. */
@@ -26,8 +34,25 @@ export function excess(ledger: UserLedger, replaced: string | null, past: Millis
 }
 
 /**
+ * Whether an authentication ends the user's other sessions: by another password than theirs, or the first of which it is
+ * said by which it was.
+ */
+export function endsOthers(ledger: UserLedger, credential: string | null): boolean {
+  return credential !== null && credential !== ledger.credential
+}
+
+/**
+ * Whether an authentication is by a former password. Which of two is the newer one, only their order can tell: whoever
+ * began before the other one was told may have looked before it was changed.
+ */
+export function isFormer(ledger: UserLedger, credential: string | null, openedAt: Millis): boolean {
+  return endsOthers(ledger, credential) && openedAt <= (ledger.credentialAt ?? 0)
+}
+
+/**
  * Admits a session, ending those that it displaces.
  *
+ * @param options.at - when the login was committed: what it knows of the password was true by then
  * @param options.past - sessions whose deadline was by then can't be alive, whatever the policy
  * @param options.replaced - the session that this login replaces, of the same user
  * @param options.dead - those found ended or expired already
@@ -38,7 +63,8 @@ export function admit(
   ledger: UserLedger,
   entry: Entry,
   options: {
-    readonly now: Millis
+    readonly at: Millis
+    readonly credential: string | null
     readonly past: Millis
     readonly replaced: string | null
     readonly dead: ReadonlySet<string>
@@ -46,7 +72,8 @@ export function admit(
     readonly revokeOthers: boolean
   },
 ): UserLedger {
-  const { now, past, replaced, dead, displaced, revokeOthers } = options
+  const { at, past, replaced, dead, displaced, credential } = options
+  const revokeOthers = options.revokeOthers || endsOthers(ledger, credential)
   const staying: Entry[] = []
   const ending = [...ledger.ending]
   for (const session of ledger.sessions) {
@@ -57,8 +84,12 @@ export function admit(
     else if (displaced.has(session.id)) ending.push({ id: session.id, reason: 'limit' })
     else staying.push(session)
   }
-  const notBefore = revokeOthers ? Math.max(ledger.notBefore, now) : ledger.notBefore
-  return next(ledger, { notBefore, sessions: [...staying, entry], ending })
+  return next(ledger, {
+    ...(endsOthers(ledger, credential) && { credential, credentialAt: at }),
+    notBefore: options.revokeOthers ? Math.max(ledger.notBefore, at) : ledger.notBefore,
+    sessions: [...staying, entry],
+    ending,
+  })
 }
 
 /** Takes sessions off the ledger that have ended in their records. @returns null when it names none of them */
@@ -84,11 +115,50 @@ export function revokeAll(
   })
 }
 
-/** Gives a session its new absolute deadline, after reauthentication. @returns null when it isn't admitted (any more) */
-export function extend(ledger: UserLedger, entry: Entry): UserLedger | null {
-  if (!ledger.sessions.some(({ id }) => id === entry.id)) return null
+/**
+ * Ends those of a user's sessions, and refuses the logins that were opened by `by`.
+ *
+ * @param ids - those that were authenticated by then
+ */
+export function revokeSome(ledger: UserLedger, ids: ReadonlySet<string>, by: Millis): UserLedger {
+  const ended = ledger.sessions.filter(({ id }) => ids.has(id))
   return next(ledger, {
-    sessions: ledger.sessions.map((session) => (session.id === entry.id ? entry : session)),
+    notBefore: Math.max(ledger.notBefore, by),
+    sessions: ledger.sessions.filter(({ id }) => !ids.has(id)),
+    ending: [...ledger.ending, ...ended.map(({ id }) => ({ id, reason: 'revoked' as const }))],
+  })
+}
+
+/** It must outlast whatever session it ends, under whatever policy is to come; and there is only one. */
+const KEPT_FOR_EVERYBODY = 100 * 365 * 24 * 60 * 60 * 1000
+
+/** Ends everybody's sessions that were authenticated by `by`. @returns null when that was done already */
+export function revokeEverybody(ledger: UserLedger, by: Millis): UserLedger | null {
+  if (by <= ledger.notBefore) return null
+  return { ...next(ledger, { notBefore: by }), expiresAt: by + KEPT_FOR_EVERYBODY }
+}
+
+/**
+ * Gives a session its new absolute deadline, after reauthentication; where the password is another one, ends the others.
+ *
+ * @param at - when the reauthentication was committed
+ * @returns null when it isn't admitted (any more)
+ */
+export function extend(
+  ledger: UserLedger,
+  entry: Entry,
+  credential: string | null,
+  at: Millis,
+): UserLedger | null {
+  if (!ledger.sessions.some(({ id }) => id === entry.id)) return null
+  const isEnding = ({ id }: Entry) => id !== entry.id && endsOthers(ledger, credential)
+  const ended = ledger.sessions.filter(isEnding)
+  return next(ledger, {
+    ...(endsOthers(ledger, credential) && { credential, credentialAt: at }),
+    sessions: ledger.sessions
+      .filter((session) => !isEnding(session))
+      .map((session) => (session.id === entry.id ? entry : session)),
+    ending: [...ledger.ending, ...ended.map(({ id }) => ({ id, reason: 'revoked' as const }))],
   })
 }
 

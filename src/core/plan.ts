@@ -2,7 +2,7 @@
 
 import { EMPTY } from './data.ts'
 import type { Millis } from './duration.ts'
-import type { EndReason, SessionRecord } from './engine.ts'
+import type { AssuranceLevel, EndReason, SessionRecord } from './engine.ts'
 import { expiry, isLive, isSettling, judgeSecret, type Verdict } from './judge.ts'
 import { forgetAt, type Policy, touchEvery } from './policy.ts'
 import type { RequestContext } from './request.ts'
@@ -33,6 +33,8 @@ export interface Intent {
 export interface Reauthentication {
   readonly secret: string
   readonly methods: readonly string[]
+  readonly level: AssuranceLevel | null
+  readonly credential: string | null
   readonly at: Millis
 }
 
@@ -103,11 +105,12 @@ export function planToken(
 export function newRecord(
   fields: Pick<SessionRecord, 'id' | 'userId' | 'methods' | 'remembered' | 'data'> & {
     readonly secret: string
+    readonly level?: AssuranceLevel | null
   },
   context: RequestContext,
   policy: Policy,
 ): SessionRecord {
-  const { secret, ...rest } = fields
+  const { secret, level = null, ...rest } = fields
   const { now } = context
   const record = {
     ...rest,
@@ -118,6 +121,7 @@ export function newRecord(
     renewedAt: now,
     seenAt: now,
     authenticatedAt: rest.userId === null ? null : now,
+    ...(level !== null && { level }),
     ended: null,
     client: clientOf(context),
     bound: capture(context, policy),
@@ -150,8 +154,8 @@ export function tombstone(record: SessionRecord, reason: EndReason, at: Millis):
 
 /** A new era: every secret from before it is dead at once, and absolute time begins anew. */
 function raiseEra(
-  record: SessionRecord,
-  { secret, methods, at }: Reauthentication,
+  { level: _, ...record }: SessionRecord,
+  { secret, methods, level, at }: Reauthentication,
   context: RequestContext,
   policy: Policy,
 ): SessionRecord {
@@ -162,6 +166,7 @@ function raiseEra(
     renewedAt: at,
     authenticatedAt: at,
     methods: [...new Set([...record.methods, ...methods])],
+    ...(level !== null && { level }),
     bound: capture(context, policy),
   }
   return { ...next, expiresAt: forgetAt(next, policy) }

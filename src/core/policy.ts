@@ -10,6 +10,9 @@ import { type CookieOptions, cookie, type Transport } from './transport.ts'
 /** An assurance level of NIST SP 800-63B-4: numbers weaker than its limits refuse to start. */
 export type Preset = 'aal1' | 'aal2' | 'aal3'
 
+/** What a login does that exceeds `maxSessionsPerUser`: ends the least recently used session, or the oldest, or is refused. */
+export type OnExceeded = 'revoke-least-recent' | 'revoke-oldest' | 'refuse'
+
 /** What `createSessions` takes. Only `engine` is needed. */
 export interface SessionsOptions<Data extends object> {
   /** Where sessions are kept: `memory()`, `sqlite('sessions.db')`. */
@@ -45,8 +48,10 @@ export interface SessionsOptions<Data extends object> {
   readonly bindings?: readonly Binding[]
   /** What a replayed token does to its session. @defaultValue `'revoke'` */
   readonly onReplay?: 'revoke' | 'report'
-  /** The least recently used session ends beyond this. @defaultValue 100 */
+  /** However many log in at once, on however many servers. @defaultValue 100 @see ASVS 7.1.2 */
   readonly maxSessionsPerUser?: number
+  /** What a login beyond that does. @defaultValue `'revoke-least-recent'` */
+  readonly onExceeded?: OnExceeded
   /** @defaultValue 65536 */
   readonly maxDataBytes?: number
   /** A Standard Schema (zod, valibot, arktype, ...) that checks session data when it is loaded and committed. */
@@ -117,6 +122,7 @@ export interface Policy {
   readonly bindings: readonly Binding[]
   readonly onReplay: 'revoke' | 'report'
   readonly maxSessionsPerUser: number
+  readonly onExceeded: OnExceeded
   readonly maxDataBytes: number
   readonly schema: SessionSchema<object> | null
   readonly proxy: readonly string[]
@@ -144,7 +150,7 @@ const PRESETS: Record<Preset, Limits> = {
 const OPTIONS = new Set(
   (
     'engine keys preset idle absolute renewal grace late remembered remembrance cookie transport csrf bindings onReplay ' +
-    'maxSessionsPerUser maxDataBytes schema proxy httpsPort hsts insecureHttp engineTimeout onEvent'
+    'maxSessionsPerUser onExceeded maxDataBytes schema proxy httpsPort hsts insecureHttp engineTimeout onEvent'
   ).split(' '),
 )
 
@@ -236,6 +242,11 @@ export function createPolicy(options: SessionsOptions<never>): Policy {
     bindings: readBindings(options.bindings ?? []),
     onReplay: oneOf(options.onReplay ?? 'revoke', ['revoke', 'report'], 'onReplay'),
     maxSessionsPerUser: positive(options.maxSessionsPerUser ?? 100, 'maxSessionsPerUser'),
+    onExceeded: oneOf(
+      options.onExceeded ?? 'revoke-least-recent',
+      ['revoke-least-recent', 'revoke-oldest', 'refuse'],
+      'onExceeded',
+    ),
     maxDataBytes: positive(options.maxDataBytes ?? 65_536, 'maxDataBytes'),
     schema: options.schema === undefined ? null : parseSchema(options.schema),
     proxy: strings(options.proxy, 'proxy'),

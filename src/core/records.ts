@@ -38,9 +38,7 @@ export class Records {
   /** Loads those that are neither ended nor expired. */
   async loadLive(ids: readonly string[], now: Millis): Promise<SessionRecord[]> {
     const records = await Promise.all(ids.map((id) => this.load(id, true)))
-    return records.filter(
-      (record) => record && !record.ended && !expiry(record, now, this.#policy),
-    ) as SessionRecord[]
+    return records.filter((record) => record !== null).filter((record) => isAlive(record, now, this.#policy))
   }
 
   /** Inserts a record, and now and then sweeps: whoever makes sessions also makes the work of forgetting them. */
@@ -79,6 +77,11 @@ export class Records {
     }
     return { tombstone: record?.ended ? record : null, ours: false }
   }
+}
+
+/** Whether a record is neither ended nor expired. */
+export function isAlive(record: SessionRecord, now: Millis, policy: Policy): boolean {
+  return record.ended === null && expiry(record, now, policy) === null
 }
 
 /** Paces those who lost a swap, from now until `timeout` has passed. */

@@ -1,3 +1,4 @@
+import { sha256 } from '#crypto'
 import { formatCsrfToken, isCsrfToken, sessionSubject, visitorSubject } from './csrf.ts'
 import {
   type Change,
@@ -9,14 +10,16 @@ import {
   parseData,
   toJson,
 } from './data.ts'
-import { type Duration, type Millis, parseDuration } from './duration.ts'
-import type { EndReason, SessionRecord } from './engine.ts'
+import type { Millis } from './duration.ts'
+import type { AssuranceLevel, EndReason, SessionRecord } from './engine.ts'
 import { SessionError } from './errors.ts'
 import type { Admission } from './guard.ts'
 import { isLive, isOutdated } from './judge.ts'
+import { isUserId } from './ledger.ts'
 import { carried, type Opened, type Reauthentication } from './plan.ts'
 import { deadlines, type Policy, touchEvery } from './policy.ts'
 import { type Header, isSafe, type RequestContext } from './request.ts'
+import { checkLevel, demand, type Requirement } from './requirement.ts'
 import { drawId, drawSecret, parseVisitor, type VisitorToken } from './token.ts'
 
 /** Why a client that shows a token of ours has no session (any more). */
@@ -26,24 +29,46 @@ export type LostReason = EndReason | 'idle' | 'absolute' | 'superseded'
 export interface AuthenticateOptions {
   /** How the user proved who he is, by the names of RFC 8176. @defaultValue `['pwd']` */
   readonly methods?: readonly string[]
+  /** What the proof is worth, for `require({ level })`. @defaultValue none @see NIST SP 800-63B-4 §2 */
+  readonly level?: AssuranceLevel
+  /**
+   * What tells this password from the one before it: a text of the application's that is drawn anew when the password
+   * is changed, and never else. A login with another one than the logins before it ends the user's other sessions. To
+   * be given at every login, whatever its methods. Not the password's hash: that changes with its cost, too.
+   * @defaultValue none
+   */
+  readonly credential?: string
   /** Whether the session outlives the browser's closing, by the limits of `remembered`. @defaultValue false */
   readonly remember?: boolean
   /** Ends the user's other sessions in the same step: after a forgotten password was reset. @defaultValue false */
   readonly revokeOthers?: boolean
 }
 
-/** What a handler demands of whoever sends the request. */
-export interface Requirement {
-  /** The last authentication is not older. */
-  readonly authenticatedWithin?: Duration
-  /** Every one of these methods was used. */
+/** What a user who proves again who he is has shown. */
+export interface ReauthenticateOptions {
+  /** How, by the names of RFC 8176; those of before stay. @defaultValue `['pwd']` */
   readonly methods?: readonly string[]
+  /**
+   * What this proof is worth, together with what the session rests on already. Without it the session has no level any
+   * more: a password alone must not pass for a fresh second factor. @defaultValue none
+   */
+  readonly level?: AssuranceLevel
+  /** As for `authenticate`: when the user has just changed his password, his other sessions end. @defaultValue none */
+  readonly credential?: string
+}
+
+interface Login extends Required<Omit<AuthenticateOptions, 'level' | 'credential'>> {
+  readonly id: string
+  readonly secret: string
+  readonly userId: string
+  readonly level: AssuranceLevel | null
+  readonly credential: string | null
 }
 
 /** What the handler asked for and `commit` has yet to do. */
 export interface Pending {
   changes: Change[]
-  login: (Required<AuthenticateOptions> & { id: string; secret: string; userId: string }) | null
+  login: Login | null
   reauthenticate: Reauthentication | null
   renew: boolean
   terminate: { clearSiteData: readonly string[] } | null
@@ -131,6 +156,13 @@ export class Session<Data extends object = Record<string, unknown>> {
     const record = this.#look()
     const { login, reauthenticate } = this.#state.pending
     return login?.methods ?? [...new Set([...(record?.methods ?? []), ...(reauthenticate?.methods ?? [])])]
+  }
+
+  /** What the last authentication was worth; null where nobody said so, and for a visitor. */
+  get level(): AssuranceLevel | null {
+    const record = this.#look()
+    const { login, reauthenticate } = this.#state.pending
+    return login ? login.level : reauthenticate ? reauthenticate.level : (record?.level ?? null)
   }
 
   /** When the session ends, however it is used; null without one. */
@@ -240,14 +272,14 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @param userId - the application's name for the user, not empty
    * @throws {SessionError} `ERR_CSRF_TOKEN_MISSING` on an unsafe request that neither shows where it comes from nor
    * carries a CSRF token; the errors of every change; at commit `ERR_SESSION_CHANGED` when the user's sessions were
-   * revoked since the request came, be it by this request itself: that is what `revokeOthers` is for
+   * revoked since the request came, be it by this request itself: that is what `revokeOthers` is for; and
+   * `ERR_SESSION_LIMIT` when he has `maxSessionsPerUser`, and `onExceeded` says `'refuse'`
    * @see ASVS 7.2.4
    */
   authenticate(userId: string, options: AuthenticateOptions = {}): void {
     const state = this.#state
     this.#changeable()
-    // Stores cut at NUL, and turn lone surrogates into one and the same character: two users would share a ledger.
-    if (typeof userId !== 'string' || userId === '' || userId.includes('\0') || !userId.isWellFormed())
+    if (!isUserId(userId))
       throw new TypeError(
         'authenticate: userId must be a string of well-formed Unicode, not empty, without NUL',
       )
@@ -258,11 +290,22 @@ export class Session<Data extends object = Record<string, unknown>> {
         'A login needs a CSRF token when neither Sec-Fetch-Site nor Origin says where it comes from.',
       )
     }
-    const { methods = ['pwd'], remember = false, revokeOthers = false } = options
+    const { methods = ['pwd'], level = null, remember = false, revokeOthers = false } = options
+    checkLevel(options.level, 'authenticate')
+    const credential = readCredential(options, 'authenticate')
     // What was written as another user stays his.
     const owner = this.userId
     if (owner !== null && owner !== userId) state.pending.changes = []
-    state.pending.login = { id: drawId(), secret: drawSecret(), userId, methods, remember, revokeOthers }
+    state.pending.login = {
+      id: drawId(),
+      secret: drawSecret(),
+      userId,
+      methods,
+      level,
+      credential,
+      remember,
+      revokeOthers,
+    }
     state.pending.reauthenticate = null
     state.data = null
   }
@@ -273,15 +316,18 @@ export class Session<Data extends object = Record<string, unknown>> {
    *
    * @throws {SessionError} `ERR_NOT_AUTHENTICATED` without a user; the errors of every change
    */
-  reauthenticate(options: { readonly methods?: readonly string[] } = {}): void {
+  reauthenticate(options: ReauthenticateOptions = {}): void {
     const state = this.#state
+    const { methods = ['pwd'], level = null } = options
+    checkLevel(options.level, 'reauthenticate')
+    const credential = readCredential(options, 'reauthenticate')
     this.#changeable()
     if (state.pending.login) return
     const record = this.#record()
     if (!record || record.userId === null) throw notAuthenticated(this.lost)
     // Never the moment of the last authentication: what hangs on that moment must change.
     const at = Math.max(state.context.now, record.authenticatedAt! + 1)
-    state.pending.reauthenticate = { secret: drawSecret(), methods: options.methods ?? ['pwd'], at }
+    state.pending.reauthenticate = { secret: drawSecret(), methods, level, credential, at }
   }
 
   /** Renews the token of an authenticated session now, not when `renewal` has passed. Nothing, soon after a renewal. */
@@ -308,8 +354,9 @@ export class Session<Data extends object = Record<string, unknown>> {
    * lacks a second factor is not half logged in.
    *
    * @returns the user's id
-   * @throws {SessionError} `ERR_NOT_AUTHENTICATED`, `ERR_SESSION_SUSPENDED`, `ERR_NOT_RECENT`, `ERR_METHODS`
-   * @see ASVS 7.5.1
+   * @throws {SessionError} `ERR_NOT_AUTHENTICATED`, `ERR_SESSION_SUSPENDED`; `ERR_NOT_RECENT`, `ERR_METHODS`,
+   * `ERR_LEVEL`, whose `required` says what would be enough
+   * @see ASVS 7.5.1, 7.5.3; RFC 9470
    */
   require(requirement: Requirement = {}): string {
     try {
@@ -325,22 +372,11 @@ export class Session<Data extends object = Record<string, unknown>> {
   }
 
   #meet(requirement: Requirement): string {
-    const { userId, authenticatedAt, methods } = this
+    const { userId, authenticatedAt, methods, level } = this
+    const { context, policy } = this.#state
     if (userId === null) throw this.suspended ? suspended() : notAuthenticated(this.lost)
-    const within = requirement.authenticatedWithin
-    if (
-      within !== undefined &&
-      this.#state.context.now - authenticatedAt! > parseDuration(within, 'authenticatedWithin')
-    ) {
-      throw new SessionError(
-        'ERR_NOT_RECENT',
-        `This needs an authentication within the last ${within}: authenticate again.`,
-      )
-    }
-    const missing = requirement.methods?.filter((method) => !methods.includes(method)) ?? []
-    if (missing.length > 0) {
-      throw new SessionError('ERR_METHODS', `This needs authentication by ${missing.join(' and ')}, too.`)
-    }
+    const scheme = policy.transport.ambient ? 'Session' : 'Bearer'
+    demand(requirement, { authenticatedAt: authenticatedAt!, methods, level }, context.now, scheme)
     return userId
   }
 
@@ -481,6 +517,16 @@ export function readVisitor({ context, policy }: SessionState): SessionState['vi
     text && second === undefined ? parseVisitor(policy.keys, policy.visitorTransport!.name, text) : null
   const age = token ? context.now - token.issued : Infinity
   return token && age < policy.limits.absolute ? { token, drawn: false } : null
+}
+
+/** @returns a hash, for the application's own text is its own secret; null where there is none */
+function readCredential(options: { readonly credential?: string }, call: string): string | null {
+  if (!('credential' in options)) return null
+  const { credential } = options
+  // One that is there and undefined is a mistake, by which a changed password would end nothing.
+  if (typeof credential !== 'string' || credential === '')
+    throw new TypeError(`${call}: credential must be a text that changes with the password, not empty`)
+  return sha256(`credential ${credential}`)
 }
 
 function committed(): SessionError {

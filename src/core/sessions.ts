@@ -6,13 +6,22 @@ import { withDeadline } from './deadline.ts'
 import { Directory } from './directory.ts'
 import type { Millis } from './duration.ts'
 import { type Effects, effectsOf, effectsOfFailure } from './effects.ts'
-import type { Engine, SessionRecord } from './engine.ts'
+import type { AssuranceLevel, Engine, SessionRecord } from './engine.ts'
 import { SessionError } from './errors.ts'
 import { type Report, reportTo } from './events.ts'
+import { Everybody } from './everybody.ts'
 import { guard } from './guard.ts'
 import { judge } from './judge.ts'
+import { isUserId } from './ledger.ts'
 import type { Opened } from './plan.ts'
 import { createPolicy, deadlines, type Policy, type SessionsOptions } from './policy.ts'
+import {
+  type ListQuery,
+  type RevokeEverybody,
+  type RevokeQuery,
+  readPage,
+  readRevocation,
+} from './queries.ts'
 import { Records } from './records.ts'
 import { isSafe, type RequestContext } from './request.ts'
 import { NO_TOKEN, nothingPending, Session, type SessionState, stateOf } from './session.ts'
@@ -29,14 +38,19 @@ export interface SessionInfo {
   readonly idleExpiresAt: Millis
   readonly remembered: boolean
   readonly methods: readonly string[]
+  /** null where no authentication said what it was worth. */
+  readonly level: AssuranceLevel | null
   readonly ip: string | null
   readonly userAgent: string | null
 }
 
-/** One session (of that user, if given), or all of a user's, perhaps but one. */
-export type RevokeQuery =
-  | { readonly id: string; readonly userId?: string }
-  | { readonly userId: string; readonly except?: string | null }
+/** A page of sessions. */
+export interface SessionPage {
+  /** In any order. Some of those looked at may have ended: a page can be short, or empty, and not the last. */
+  readonly sessions: SessionInfo[]
+  /** The `cursor` of the next page; null when this was the last. */
+  readonly next: string | null
+}
 
 /** Reaches the engine of an application's sessions, for the command line alone. */
 export let engineOf: (sessions: object) => Engine
@@ -47,6 +61,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   readonly policy: Policy
   readonly #engine: Engine
   readonly #records: Records
+  readonly #everybody: Everybody
   readonly #directory: Directory
   readonly #committer: Committer
   readonly #report: Report
@@ -62,7 +77,8 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     this.#report = reportTo(options.onEvent)
     this.#engine = withDeadline(options.engine, this.policy.engineTimeout)
     this.#records = new Records(this.#engine, this.policy)
-    this.#directory = new Directory(this.#engine, this.#records, this.policy, this.#report)
+    this.#everybody = new Everybody(this.#engine, this.policy)
+    this.#directory = new Directory(this.#engine, this.#records, this.#everybody, this.policy, this.#report)
     this.#committer = new Committer(this.#engine, this.#records, this.#directory, this.policy, this.#report)
   }
 
@@ -107,7 +123,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
    *
    * @param status - of the response: with 5xx everything is dropped but the session's end and its use; with 4xx, too, where
    *   the handler had authenticated somebody
-   * @throws {SessionError} `ERR_SESSION_ENDED`, `ERR_SESSION_CHANGED`, `ERR_SESSION_DATA`, `ERR_SESSION_DATA_TOO_LARGE`,
+   * @throws {SessionError} `ERR_SESSION_ENDED`, `ERR_SESSION_CHANGED`, `ERR_SESSION_LIMIT`, `ERR_SESSION_DATA`, `ERR_SESSION_DATA_TOO_LARGE`,
    * `ERR_CSRF_TOKEN_MISSING`, `ERR_ENGINE`, `ERR_ENGINE_FULL`: the whole response must then give way to the error
    */
   async commit(session: Session<Data>, status = 200): Promise<Effects> {
@@ -146,26 +162,48 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   }
 
   /** Lists a user's live sessions, most recently used first: one read of his ledger, and one for each session. */
-  async list(userId: string): Promise<SessionInfo[]> {
-    const records = await this.#directory.list(userId, Date.now())
-    return records.sort((a, b) => b.seenAt - a.seenAt).map((record) => infoOf(record, this.policy))
+  async list(userId: string): Promise<SessionInfo[]>
+  /**
+   * Lists live sessions in pages: a user's, or everybody's, by the engine's `scan`. Visitors' are not among them.
+   *
+   * @throws {SessionError} `ERR_UNSUPPORTED` for everybody's, on an engine that can't
+   * @throws {TypeError} for a query that is wrong
+   */
+  async list(query: ListQuery): Promise<SessionPage>
+  async list(query: string | ListQuery): Promise<SessionInfo[] | SessionPage> {
+    const now = Date.now()
+    if (typeof query === 'string') {
+      const records = isUserId(query) ? await this.#directory.list(query, now) : []
+      return records.sort((a, b) => b.seenAt - a.seenAt).map((record) => infoOf(record, this.policy))
+    }
+    const page = readPage(query)
+    if (page.userId !== null && !isUserId(page.userId)) return { sessions: [], next: null }
+    const { records, next } = await this.#directory.page(page, now)
+    return { sessions: records.map((record) => infoOf(record, this.policy)), next }
   }
 
   /**
    * Ends sessions: from the next request on, on every server. Of all of a user's, the logins under way are refused, too.
    *
    * @returns how many were ended
+   * @throws {TypeError} for a query that is wrong
    * @see ASVS 7.4.2, 7.4.3, 7.4.5
    */
-  async revoke(query: RevokeQuery): Promise<number> {
+  async revoke(query: RevokeQuery): Promise<number>
+  /**
+   * Ends everybody's sessions, by one write: in this process from the next request on, in others within a second.
+   *
+   * @returns null: nobody counts them
+   */
+  async revoke(query: RevokeEverybody): Promise<null>
+  async revoke(query: RevokeQuery | RevokeEverybody): Promise<number | null> {
     const now = Date.now()
-    // A name that is there and undefined is a mistake, and must not read as "whosoever".
-    for (const name of ['id', 'userId'] as const) {
-      if (name in query && typeof (query as Record<string, unknown>)[name] !== 'string')
-        throw new TypeError(`revoke: ${name} must be a string`)
+    const before = readRevocation(query, now)
+    if ('everybody' in query) return this.#revokeEverybody(before ?? now)
+    if (!('id' in query)) {
+      const { userId, except = null } = query
+      return isUserId(userId) ? this.#directory.revokeAll(userId, except, before, now) : 0
     }
-    if (!('id' in query || 'userId' in query)) throw new TypeError('revoke: needs an id, a userId, or both')
-    if (!('id' in query)) return this.#directory.revokeAll(query.userId, query.except ?? null, now)
     const { id, userId } = query
     const isHis = (record: SessionRecord) => userId === undefined || record.userId === userId
     const { tombstone, ours } = await this.#records.end(id, 'revoked', now, isHis)
@@ -174,6 +212,12 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     if (!ours) return 0
     this.#report('session_revoked', null, { sessionId: id, userId: tombstone!.userId, reason: 'revoked' })
     return 1
+  }
+
+  async #revokeEverybody(before: Millis): Promise<null> {
+    await this.#everybody.revoke(before)
+    this.#report('session_revoked', null, { reason: 'everybody' })
+    return null
   }
 
   /** Deletes what ended longest ago, and is past being remembered. @returns how many records and ledgers */
@@ -190,8 +234,12 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     const token = this.#readToken(context)
     if (!token) return NO_TOKEN
     const read = async (fresh: boolean): Promise<Opened> => {
-      const record = await this.#records.load(token.id, fresh)
-      return { token, record, verdict: judge(record, token, context, this.policy) }
+      const moment = this.#everybody.notBefore()
+      const loading = this.#records.load(token.id, fresh)
+      // At once, where both must be read: a store that is far away is waited for once.
+      const notBefore = typeof moment === 'number' ? moment : (await Promise.all([moment, loading]))[0]
+      const record = await loading
+      return { token, record, verdict: judge(record, token, context, this.policy, notBefore) }
     }
     let opened = await read(false)
     // A replica may lag: what ends a session, or denies that there is one, is for the primary to say.
@@ -287,7 +335,7 @@ function checkCsrf(session: Session<never>, { context, policy, admission }: Sess
 }
 
 function infoOf(record: SessionRecord, policy: Policy): SessionInfo {
-  const { id, createdAt, seenAt, remembered, methods, client } = record
+  const { id, createdAt, seenAt, remembered, methods, level = null, client } = record
   const { idle, absolute } = deadlines(record, policy)
   return {
     id,
@@ -299,6 +347,7 @@ function infoOf(record: SessionRecord, policy: Policy): SessionInfo {
     idleExpiresAt: Math.min(idle, absolute),
     remembered,
     methods,
+    level,
     ip: client.ip ?? null,
     userAgent: client.userAgent ?? null,
   }

@@ -186,6 +186,29 @@ describe('revoke', () => {
     )
   })
 
+  test("everybody's, and a user's, by a moment", async (t) => {
+    const app = new App(t)
+    const long = await app.login('ada', { now: Date.now() - 20 * MINUTE })
+    const short = await app.login('ada')
+    const other = await app.login('bob', { now: Date.now() - 20 * MINUTE })
+    const before = new Date(Date.now() - 10 * MINUTE).toISOString()
+    const args = ['revoke', '--store', app.store, '--yes', '--before', before]
+    assert.equal((await holdfast([...args, '--user', 'ada'])).stdout, '1 session ended\n')
+    const { exit, stdout } = await holdfast([...args, '--everybody', '--json'])
+    assert.deepEqual([exit, stdout], [0, '{"ended":null}\n'])
+    const { stdout: all } = await holdfast(['list', '--store', app.store, '--all', '--json'])
+    assert.deepEqual(Object.fromEntries(lines(all).map(({ id, state }) => [id, state])), {
+      [long.id]: 'revoked',
+      [short.id]: 'live',
+      [other.id]: 'revoked',
+    })
+    assert.match((await holdfast(['show', other.id, '--store', app.store])).stdout, /^state +revoked$/m)
+    assert.equal(JSON.parse((await holdfast(['stats', '--store', app.store, '--json'])).stdout).live, 1)
+    const env = { SESSION_KEYS: KEY, HOLDFAST_STORE: app.store }
+    const told = await holdfast(['explain', '--json'], { env, input: other.token })
+    assert.deepEqual([told.exit, JSON.parse(told.stdout).verdict], [1, 'ended'])
+  })
+
   test("--id with --user: not another's", async (t) => {
     const app = new App(t)
     const { id } = await app.login('ada')
@@ -195,9 +218,24 @@ describe('revoke', () => {
   })
 
   for (const [what, args, words] of [
-    ['nobody said which', ['--yes'], /which sessions\? Give --id or --user/],
+    ['nobody said which', ['--yes'], /which sessions\? Give --id, --user or --everybody/],
     ['nobody is there to ask', ['--user', 'ada'], /nobody is there to ask: give --yes/],
-    ['others than what', ['--id', 'x', '--others-than', 'y', '--yes'], /--others-than goes with --user/],
+    [
+      'everybody, and a user',
+      ['--everybody', '--user', 'ada', '--yes'],
+      /--everybody goes with --before alone/,
+    ],
+    [
+      'a moment to come',
+      ['--everybody', '--before', '2999-01-01T00:00:00Z', '--yes'],
+      /moment that has passed/,
+    ],
+    ['no moment', ['--everybody', '--before', 'noon', '--yes'], /Expected a time/],
+    [
+      'others than what',
+      ['--id', 'x', '--others-than', 'y', '--yes'],
+      /--others-than and --before go with --user/,
+    ],
   ] as const) {
     test(`${what}: 2, and nothing is ended`, async (t) => {
       const app = new App(t)
@@ -301,7 +339,7 @@ describe('wrong usage and stores that fail', () => {
     test(`holdfast ${args.join(' ')}: ${exit}, in words, without a stack`, async (t) => {
       folder.path = folderOf(t)
       const engine = (rest: string) =>
-        `export default { engine: { name: 'unlisted', shared: false, replace() {}, ${rest} } }`
+        `export default { engine: { name: 'unlisted', shared: false, replace() {}, loadUser() {}, ${rest} } }`
       const files = {
         'text.db': 'this is not a database, and long enough to be one that is broken',
         'empty.db': '',

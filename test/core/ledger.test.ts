@@ -4,12 +4,24 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import type { EndReason, UserLedger } from '../../src/core/engine.ts'
-import { admit, dismiss, emptyLedger, excess, extend, isTooLate, revokeAll } from '../../src/core/ledger.ts'
+import {
+  admit,
+  dismiss,
+  emptyLedger,
+  endsOthers,
+  excess,
+  extend,
+  isFormer,
+  isTooLate,
+  revokeAll,
+  revokeSome,
+} from '../../src/core/ledger.ts'
 import { DAY, HOUR, NOW } from './fixtures.ts'
 
 const entry = (id: string, until = NOW + HOUR) => ({ id, until })
 const none = {
-  now: NOW,
+  at: NOW,
+  credential: null,
   past: NOW,
   replaced: null,
   dead: new Set<string>(),
@@ -148,13 +160,71 @@ describe('ledger: dismissing and extending', () => {
   })
   test('strangers need no write', () => assert.equal(dismiss(ledgerOf('ab'), new Set(['z'])), null))
   test("a new deadline takes the old one's place", () => {
-    const ledger = extend(ledgerOf('abc'), entry('b', NOW + DAY))!
+    const ledger = extend(ledgerOf('abc'), entry('b', NOW + DAY), null, NOW)!
     assert.deepEqual(ledger.sessions, [entry('a'), entry('b', NOW + DAY), entry('c')])
     assert.equal(ledger.version, 5)
   })
   test('what is not admitted is not extended', () => {
     const ending = [{ id: 'x', reason: 'revoked' as const }]
-    assert.equal(extend(ledgerOf('ab', { ending }), entry('x')), null)
+    assert.equal(extend(ledgerOf('ab', { ending }), entry('x'), null, NOW), null)
+  })
+})
+
+describe('ledger: by which password', () => {
+  const old = { credential: 'old', credentialAt: NOW - HOUR }
+  const at = NOW + 5
+  for (const [rule, before, credential, after] of [
+    ['the same one as ever ends nobody', old, 'old', 'abn| old -60m'],
+    ['another one ends the others', old, 'new', 'n|a:revoked b:revoked new +5'],
+    [
+      'the first that is told, too: nobody knows by which they were made',
+      {},
+      'new',
+      'n|a:revoked b:revoked new +5',
+    ],
+    ['none that is told ends nobody, and changes nothing', old, null, 'abn| old -60m'],
+    ['... nor where none was ever told', {}, null, 'abn| null undefined'],
+  ] as [string, Partial<UserLedger>, string | null, string][]) {
+    const told = ({ credential, credentialAt }: UserLedger) =>
+      `${credential} ${credentialAt === undefined ? credentialAt : credentialAt === at ? '+5' : '-60m'}`
+    test(`a login: ${rule}`, () => {
+      const ledger = admit(ledgerOf('ab', before), entry('n'), { ...none, at, credential })
+      assert.equal(`${shown(ledger)} ${told(ledger)}`, after)
+      assert.equal(ledger.notBefore, 0)
+    })
+    test(`a reauthentication: ${rule}`, () => {
+      const ledger = extend(ledgerOf('abn', before), entry('n', NOW + DAY), credential, at)!
+      assert.equal(`${shown(ledger)} ${told(ledger)}`, after)
+      assert.deepEqual([ledger.sessions.at(-1), ledger.notBefore], [entry('n', NOW + DAY), 0])
+    })
+  }
+  for (const [rule, credential, openedAt, expected] of [
+    ['another one, of a request that began before it was told', 'old', NOW - 1, true],
+    ['... or at that moment', 'old', NOW, true],
+    ['not one that began later: that is a change', 'newer', NOW + 1, false],
+    ['not the same, whenever', 'new', NOW - 1, false],
+    ['not none: it was not by a password', null, NOW - 1, false],
+  ] as [string, string | null, number, boolean][]) {
+    test(`a former one: ${rule}`, () => {
+      const ledger = ledgerOf('a', { credential: 'new', credentialAt: NOW })
+      assert.equal(isFormer(ledger, credential, openedAt), expected)
+    })
+  }
+  test('none is former where none was told', () => {
+    assert.equal(isFormer(ledgerOf('a'), 'new', 1), false)
+    assert.equal(endsOthers(ledgerOf('a'), null), false)
+  })
+})
+
+describe('ledger: revoking some', () => {
+  test('ends those, and refuses the logins that were opened by then', () => {
+    const ending = [{ id: 'x', reason: 'limit' as const }]
+    const ledger = revokeSome(ledgerOf('abc', { ending }), new Set(['a', 'c', 'z']), NOW - 1)
+    assert.equal(shown(ledger), 'b|x:limit a:revoked c:revoked')
+    assert.deepEqual([ledger.notBefore, ledger.version], [NOW - 1, 5])
+  })
+  test('never turns notBefore back', () => {
+    assert.equal(revokeSome(ledgerOf('a', { notBefore: NOW }), new Set(), NOW - 1).notBefore, NOW)
   })
 })
 
@@ -213,7 +283,8 @@ test('whatever happens, no id is lost and none is there twice', () => {
         const gone = new Set<string>()
         if (step.kind === 'admit') {
           const options = {
-            now: NOW,
+            at: NOW,
+            credential: null,
             past: NOW,
             replaced: String(step.replaced),
             displaced: named(step.displaced),
@@ -229,7 +300,7 @@ test('whatever happens, no id is lost and none is there twice', () => {
         } else if (step.kind === 'revokeAll') {
           ledger = revokeAll(before, String(step.except), 'revoked', NOW)
         } else {
-          ledger = extend(before, entry(String(step.id), step.until)) ?? before
+          ledger = extend(before, entry(String(step.id), step.until), null, NOW) ?? before
         }
         const held = idsOf(ledger)
         assert.equal(new Set(held).size, held.length, 'twice')
@@ -250,7 +321,7 @@ test('a ledger is never changed in place', () => {
   admit(ledger, entry('n'), { ...none, revokeOthers: true })
   revokeAll(ledger, 'a', 'revoked', NOW)
   dismiss(ledger, new Set(['a', 'x']))
-  extend(ledger, entry('a', NOW + DAY))
+  extend(ledger, entry('a', NOW + DAY), 'new', NOW)
 })
 
 function idsOf({ sessions, ending }: UserLedger): string[] {

@@ -151,7 +151,7 @@ describe('plan: one write, or none', () => {
 })
 
 describe('plan: what comes too late is refused', () => {
-  const reauthenticate = { secret: secretOf('new'), methods: ['pwd'], at: NOW }
+  const reauthenticate = { secret: secretOf('new'), methods: ['pwd'], level: null, credential: null, at: NOW }
   const opened = openedAt(NOW, seen(0))
   const rows: readonly [rule: string, latest: SessionRecord | null, at: number, code: string][] = [
     ['to a session that ended', tombstone(seen(0), 'revoked', NOW), NOW, 'ERR_SESSION_ENDED'],
@@ -257,7 +257,13 @@ describe('plan: what is written', () => {
   })
   test('a reauthentication: a new era, one secret, absolute time anew, the methods added', () => {
     const record = renewed(0, { methods: ['pwd'], authenticatedAt: NOW - HOUR })
-    const reauthenticate = { secret: secretOf('new'), methods: ['otp', 'pwd'], at: NOW }
+    const reauthenticate = {
+      secret: secretOf('new'),
+      methods: ['otp', 'pwd'],
+      level: null,
+      credential: null,
+      at: NOW,
+    }
     const written = next(openedAt(NOW, record, offer), record, { reauthenticate })
     assert.equal(written.era, record.era + 1)
     assert.deepEqual(written.secrets, { current: hashSecret(secretOf('new')), parent: null })

@@ -26,6 +26,7 @@ describe('policy: without options', () => {
       bindings: [],
       onReplay: 'revoke',
       maxSessionsPerUser: 100,
+      onExceeded: 'revoke-least-recent',
       maxDataBytes: 65_536,
       schema: null,
       proxy: [],
@@ -147,6 +148,7 @@ describe('policy: a wrong option is refused, by its name and with the right form
     ],
     [{ bindings: [binding, binding] }, /^bindings: two of them/],
     [{ onReplay: 'ignore' }, /^onReplay: expected 'revoke' or 'report'/],
+    [{ onExceeded: 'deny' }, /^onExceeded: expected 'revoke-least-recent' or 'revoke-oldest' or 'refuse'/],
     ...['maxSessionsPerUser', 'maxDataBytes', 'httpsPort'].flatMap((name) =>
       [0, -1, 1.5, '100', Number.POSITIVE_INFINITY, Number.NaN, 10n, {}].map(
         (value) => [{ [name]: value }, new RegExp(`^${name}: expected a whole number`)] as [unknown, RegExp],
@@ -210,6 +212,8 @@ describe('policy: right forms', () => {
     { bindings: [] },
     { bindings: [binding, { ...binding, name: 'y' }] },
     { onReplay: 'report' },
+    { onExceeded: 'revoke-oldest' },
+    { onExceeded: 'refuse' },
     { maxSessionsPerUser: 1, maxDataBytes: 1, httpsPort: 65_535 },
     { schema: z.object({ n: z.number().default(1) }) },
     { hsts: {} },

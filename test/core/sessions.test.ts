@@ -68,6 +68,7 @@ describe('sessions: listed', () => {
         idleExpiresAt: NOW + 32 * MINUTE,
         remembered: false,
         methods: ['pwd'],
+        level: null,
         ip: '198.51.100.1',
         userAgent: first.browser.headers['user-agent'],
       },
@@ -81,6 +82,7 @@ describe('sessions: listed', () => {
         idleExpiresAt: NOW + 1 + 30 * MINUTE,
         remembered: false,
         methods: ['pwd'],
+        level: null,
         ip: '203.0.113.7',
         userAgent: first.browser.headers['user-agent'],
       },
@@ -306,6 +308,59 @@ describe('sessions: limited', () => {
       [true, 'limit', true],
     )
   })
+  test('or the one that logged in first, however lately it was used, or the last to come', async () => {
+    for (const [onExceeded, expected] of [
+      ['revoke-least-recent', 'a c'],
+      ['revoke-oldest', 'b c'],
+      ['refuse', 'a b'],
+    ] as const) {
+      const { sessions, enter, alive } = setUp({ maxSessionsPerUser: 2, onExceeded })
+      const [a, b] = [await enter('ada'), await enter('ada', 1)]
+      await visit(sessions, a.browser, post(later(2 * MINUTE)), (session) => session.reauthenticate())
+      const c = new Browser()
+      const code = await login(sessions, c, 'ada', later(3 * MINUTE)).then(
+        () => null,
+        (error) => error.code,
+      )
+      assert.equal(code, onExceeded === 'refuse' ? 'ERR_SESSION_LIMIT' : null)
+      const living = { a: await alive(a.browser), b: await alive(b.browser), c: await alive(c) }
+      assert.equal(
+        Object.entries(living)
+          .flatMap(([name, is]) => (is ? [name] : []))
+          .join(' '),
+        expected,
+        onExceeded,
+      )
+    }
+  })
+  test('a login that is refused leaves nothing alive, and the session that it came from as it was', async () => {
+    const { sessions, engine, enter, alive, heard } = setUp({ maxSessionsPerUser: 1, onExceeded: 'refuse' })
+    const [ada, grace] = [await enter('ada'), await enter('grace')]
+    const before = await engine.loadUser('ada')
+    heard()
+    await assert.rejects(login(sessions, grace.browser, 'ada', later(1)), refusal('ERR_SESSION_LIMIT'))
+    assert.deepEqual(heard(), ['excess_sessions_exceeded:more than 1', 'session_write_refused'])
+    assert.deepEqual([await alive(ada.browser), await alive(grace.browser)], [true, true])
+    const { records } = await engine.scan!({ limit: 10 })
+    assert.deepEqual(
+      records.filter(({ ended }) => ended).map(({ ended }) => ended!.reason),
+      ['limit'],
+    )
+    assert.deepEqual(await engine.loadUser('ada'), before)
+  })
+  test('where logins are refused, what is replaced, revoked, ended or expired makes room', async () => {
+    const { sessions, enter, alive } = setUp({ maxSessionsPerUser: 1, onExceeded: 'refuse' })
+    await enter('ada', -HOUR)
+    const own = await enter('ada')
+    await login(sessions, own.browser, 'ada', later(1))
+    const reset = new Browser()
+    await visit(sessions, reset, post(later(2)), (session) =>
+      session.authenticate('ada', { revokeOthers: true }),
+    )
+    assert.deepEqual([await alive(own.browser), await alive(reset)], [false, true])
+    await visit(sessions, reset, post(later(3)), (session) => session.terminate())
+    assert.equal(await alive((await enter('ada', 4)).browser), true)
+  })
   test('ended and expired ones take no room', async () => {
     const { sessions, enter, alive, heard } = setUp({ maxSessionsPerUser: 2 })
     await enter('ada', -HOUR)
@@ -325,14 +380,16 @@ describe('sessions: limited', () => {
     assert.ok(!heard().join().includes('excess'))
     assert.deepEqual([await alive(a.browser), await alive(b.browser)], [true, true])
   })
-  test('of parallel logins at a limit of one, exactly one lives (ASVS 15.4.2)', async () => {
-    const { sessions, alive } = setUp({ maxSessionsPerUser: 1 })
-    const browsers = Array.from({ length: 10 }, () => new Browser())
-    await Promise.all(browsers.map((browser) => login(sessions, browser, 'ada', later(0))))
-    const living = await Promise.all(browsers.map(alive))
-    assert.equal(living.filter(Boolean).length, 1)
-    assert.equal((await sessions.list('ada')).length, 1)
-  })
+  for (const onExceeded of ['revoke-least-recent', 'revoke-oldest', 'refuse'] as const) {
+    test(`of parallel logins at a limit of one, exactly one lives (ASVS 15.4.2): ${onExceeded}`, async () => {
+      const { sessions, alive } = setUp({ maxSessionsPerUser: 1, onExceeded })
+      const browsers = Array.from({ length: 10 }, () => new Browser())
+      await Promise.allSettled(browsers.map((browser) => login(sessions, browser, 'ada', later(0))))
+      const living = await Promise.all(browsers.map(alive))
+      assert.equal(living.filter(Boolean).length, 1)
+      assert.equal((await sessions.list('ada')).length, 1)
+    })
+  }
   test('each user has his own', async () => {
     const { enter, alive } = setUp({ maxSessionsPerUser: 1 })
     const [a, b] = [await enter('ada'), await enter('grace')]

@@ -213,6 +213,36 @@ function sessionScenarios(open: Open): void {
     assert.match(await page.text(), /^401 ERR_NOT_AUTHENTICATED: [^\n]+\n$/)
   })
 
+  test('a step-up: 401, and what would be enough, for scripts in JSON and for all in the header', async () => {
+    await using site = await open({}, (exchange) => {
+      const { session, path } = exchange
+      if (!['/pay', '/password', '/code'].includes(path)) return application(exchange)
+      if (path === '/pay') session.require({ authenticatedWithin: '10m', methods: ['otp'], level: 2 })
+      if (path === '/password') session.reauthenticate({ methods: ['pwd'], level: 1 })
+      if (path === '/code') session.reauthenticate({ methods: ['otp'], level: 2 })
+      return { body: 'done' }
+    })
+    const client = site.browser()
+    const steps = [
+      ['/login?user=ada', 'ERR_METHODS'],
+      ['/code', null],
+      ['/password', 'ERR_LEVEL'],
+    ] as const
+    for (const [path, code] of steps) {
+      await client.post(path)
+      const response = await client.fetch('/pay')
+      const challenge = 'Session error="insufficient_user_authentication", max_age="600", acr_values="aal2"'
+      assert.equal(response.headers.get('www-authenticate'), code && challenge)
+      assert.equal(response.status, code ? 401 : 200)
+      if (!code) continue
+      const { error } = (await response.json()) as Problem
+      assert.equal(error.code, code)
+      assert.deepEqual(error.required, { maxAge: 600, methods: ['otp'], level: 2 })
+    }
+    const visitor = await site.browser().fetch('/pay')
+    assert.deepEqual([visitor.status, visitor.headers.get('www-authenticate')], [401, null])
+  })
+
   test('a 5xx stores nothing', async () => {
     await using site = await open({}, (exchange) => {
       if (exchange.path !== '/sorry') return application(exchange)
@@ -938,7 +968,7 @@ function cacheScenarios(open: Open): void {
 }
 
 interface Problem {
-  readonly error: { readonly code: string; readonly message: string }
+  readonly error: { readonly code: string; readonly message: string; readonly required?: object }
 }
 
 /** The application of most scenarios. */

@@ -113,31 +113,34 @@ export function raceProcesses(name: string, openStore: OpenStore): void {
     })
 
     describe(`races: two processes on ${name}, round ${round}`, () => {
-      test('100 parallel logins at a limit of 3 leave exactly 3 usable sessions', async (t) => {
-        const fleet = await fleetOn(t, { maxSessionsPerUser: 3 })
-        await fleet.start('node', 'express')
-        const clients = Array.from({ length: 100 }, () => fleet.client())
-        const answers = await Promise.all(
-          clients.map((client, index) => client.post('/login?user=ada', index)),
-        )
-        assert.deepEqual(tally(answers), { 200: 100 })
-        const users = await inParallel(100, 16, async (index) => {
-          const [one, other] = [0, 1].map((on) => clients[index]!.send('GET', '/data', on))
-          const seen = [(await one!).body.user, (await other!).body.user]
-          assert.equal(seen[0], seen[1])
-          return seen[0]
+      for (const onExceeded of ['revoke-least-recent', 'revoke-oldest', 'refuse'] as const) {
+        test(`100 parallel logins at a limit of 3 leave exactly 3 usable sessions: ${onExceeded}`, async (t) => {
+          const fleet = await fleetOn(t, { maxSessionsPerUser: 3, onExceeded })
+          await fleet.start('node', 'express')
+          const clients = Array.from({ length: 100 }, () => fleet.client())
+          const answers = await Promise.all(
+            clients.map((client, index) => client.post('/login?user=ada', index)),
+          )
+          const refused = onExceeded === 'refuse' ? { '409 ERR_SESSION_LIMIT': 97 } : {}
+          assert.deepEqual(tally(answers), { 200: onExceeded === 'refuse' ? 3 : 100, ...refused })
+          const users = await inParallel(100, 16, async (index) => {
+            const [one, other] = [0, 1].map((on) => clients[index]!.send('GET', '/data', on))
+            const seen = [(await one!).body.user, (await other!).body.user]
+            assert.equal(seen[0], seen[1])
+            return seen[0]
+          })
+          assert.equal(users.filter((user) => user === 'ada').length, 3)
+          const { body } = await clients[0]!.get('/sessions?user=ada')
+          assert.equal((body.ids as string[]).length, 3)
+          await fleet.look(async ({ records, ledger }) => {
+            const live = [...records.values()].filter(({ userId, ended }) => userId === 'ada' && !ended)
+            const { sessions, ending } = (await ledger('ada'))!
+            assert.deepEqual(new Set(live.map(({ id }) => id)), new Set(sessions.map(({ id }) => id)))
+            assert.equal(live.length, 3)
+            assert.deepEqual(ending, [])
+          })
         })
-        assert.equal(users.filter((user) => user === 'ada').length, 3)
-        const { body } = await clients[0]!.get('/sessions?user=ada')
-        assert.equal((body.ids as string[]).length, 3)
-        await fleet.look(async ({ records, ledger }) => {
-          const live = [...records.values()].filter(({ userId, ended }) => userId === 'ada' && !ended)
-          const { sessions, ending } = (await ledger('ada'))!
-          assert.deepEqual(new Set(live.map(({ id }) => id)), new Set(sessions.map(({ id }) => id)))
-          assert.equal(live.length, 3)
-          assert.deepEqual(ending, [])
-        })
-      })
+      }
 
       test('100 users who log in twice at once, for the first time: both sessions are theirs to see', async (t) => {
         const fleet = await fleetOn(t)
