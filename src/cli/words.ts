@@ -62,6 +62,10 @@ export const WORDS: Readonly<Record<ExplainedName, Words>> = {
     todo: 'For a person this is odd: look at his sessions, holdfast list --user ID.',
   },
   authn_login_success: { what: 'Somebody logged in; the reason names the methods.', todo: '' },
+  authn_login_fail: {
+    what: 'A login failed; the reason is what the application said.',
+    todo: 'Many for one user, or from one address, mean that somebody guesses: limit the rate of logins.',
+  },
   authn_reauthenticated: { what: 'The user of a session proved again who he is.', todo: '' },
   authn_password_change: {
     what: "An authentication told another credential than those before it: the password was changed, and the user's other sessions end.",
@@ -70,6 +74,10 @@ export const WORDS: Readonly<Record<ExplainedName, Words>> = {
   authn_token_reuse: {
     what: 'A genuine token was shown that no honest client still holds: somebody kept a copy. The session was ended, unless onReplay is report.',
     todo: 'Take it for a theft: look at what the session did (holdfast audit tail --session ID), tell the user, end his other sessions.',
+  },
+  authz_fail: {
+    what: 'A user who is logged in asked for what needs a fresher or a stronger authentication; the code says which.',
+    todo: 'Nothing, where the page then asks for it. Many for one session: look at what it does.',
   },
   malicious_csrf: {
     what: 'The request came from another site, or its CSRF token was missing or wrong. It was refused; the code says why.',

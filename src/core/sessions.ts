@@ -111,6 +111,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
       clearSiteData: [],
       performing: Promise.resolve(),
       commit: () => this.#perform(state),
+      report: (name, details) => this.#report(name, context, details),
     }
     const session = new Session<Data>(state)
     if (!state.refusal) checkCsrf(session, state)

@@ -8,11 +8,10 @@ import { pino } from 'pino'
 import { measured, observeLive, toOpenTelemetry } from '../../src/audit/opentelemetry.ts'
 import { toPino } from '../../src/audit/pino.ts'
 import type { Engine, SessionRecord } from '../../src/core/engine.ts'
-import { createSessions } from '../../src/create-sessions.ts'
 import { memory } from '../../src/engines/memory.ts'
 import { sqlite } from '../../src/engines/sqlite.ts'
 import { engineContract } from '../../src/testing/engine-contract.ts'
-import { eventOf, KEY } from './fixtures.ts'
+import { eventOf } from './fixtures.ts'
 
 describe('pino', () => {
   function logger() {
@@ -106,8 +105,7 @@ describe('OpenTelemetry', () => {
       },
     }
     const engine = measured(slow, meter)
-    const sessions = createSessions({ engine, keys: [KEY] })
-    assert.deepEqual(await sessions.list('ada'), [])
+    assert.equal(await engine.loadUser('ada'), undefined)
     await engine.load('a')
     down = true
     await assert.rejects(async () => engine.load('a'), /on purpose/)
