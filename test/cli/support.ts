@@ -14,8 +14,8 @@ import type { Sessions } from '../../src/core/sessions.ts'
 import { createSessions } from '../../src/create-sessions.ts'
 import { sqlite } from '../../src/engines/sqlite.ts'
 
-const MAIN = join(import.meta.dirname, '../../src/cli/main.ts')
-const SOURCE = '--conditions=holdfast-source'
+export const MAIN = join(import.meta.dirname, '../../src/cli/main.ts')
+export const SOURCE = '--conditions=holdfast-source'
 
 export const KEY = 'f4Pq1hZtR8vYw2LkNs7JmXcB0dGeUaIoE5bVQ3yTn6M'
 export const AUDIT_KEY = 'Zk3vR9qXw1LmT7bYc5NhJ2sPdGf8uEaKo4iVtQ6yB0s'
