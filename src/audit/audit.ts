@@ -6,6 +6,7 @@
 
 import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
+import { setImmediate as turn } from 'node:timers/promises'
 import { macKey } from '#crypto'
 import { SessionError, shown } from '../core/errors.ts'
 import type { SessionEvent } from '../core/events.ts'
@@ -103,9 +104,9 @@ class Writer implements Audit {
   }
 
   async flush(): Promise<void> {
-    const turn = this.#writing.then(() => this.#writeAll())
-    this.#writing = turn.catch(() => {})
-    await turn
+    const writing = this.#writing.then(() => this.#writeAll())
+    this.#writing = writing.catch(() => {})
+    await writing
   }
 
   async close(): Promise<void> {
@@ -152,6 +153,8 @@ class Writer implements Audit {
       }
       this.#queue.splice(0, batch.length)
       this.#unsaid -= unsaid
+      // SQLite answers at once: a long queue must not hold up the requests.
+      if (this.#queue.length > 0) await turn()
     }
   }
 

@@ -8,7 +8,7 @@ import { verifyLog } from '../audit/verify.ts'
 import type { Runner } from './command.ts'
 import { openLog } from './log.ts'
 import { auditOption, jsonOption, wholeNumber } from './options.ts'
-import { count, print, printTable, progress, say, toJsonLine } from './output.ts'
+import { count, plain, print, printTable, progress, say, toJsonLine } from './output.ts'
 import { EXIT, type Exit, Stop, withStore } from './stop.ts'
 
 interface LogOptions {
@@ -91,11 +91,7 @@ async function tail(options: TailOptions): Promise<Exit> {
     const more = await withStore('the audit log failed', () => store.read(after, 1_000))
     after = more.at(-1)?.seq ?? after
     for (const row of more.filter(wanted))
-      print(
-        options.json
-          ? toJsonLine(entryOf(row))
-          : toJsonLine(rowOf(row).filter(Boolean).join('  ')).slice(1, -1),
-      )
+      print(options.json ? toJsonLine(entryOf(row)) : plain(rowOf(row).filter(Boolean).join('  ')))
   }
 }
 

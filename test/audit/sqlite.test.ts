@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -231,6 +231,21 @@ describe('a store that fails', () => {
     assert.equal((await verify(file)).flawCount, 0)
   })
 
+  test('however many wait, others get their turn between the batches', async (t) => {
+    const audit = auditTo(fileOf(t))
+    for (let n = 0; n < 10 * 256; n++) audit.onEvent(eventOf())
+    let turns = 0
+    let done = false
+    const count = () => {
+      turns++
+      if (!done) setImmediate(count)
+    }
+    setImmediate(count)
+    await audit.close()
+    done = true
+    assert.ok(turns >= 9, `${turns} turns`)
+  })
+
   test('by itself it tries again, until it can', async (t) => {
     const said = t.mock.method(console, 'error', () => {})
     const file = await written(t, 1)
@@ -279,6 +294,8 @@ describe('options', () => {
     })
   }
   test('what is not there is not read, nor made', (t) => {
-    assert.throws(() => openSqliteStore(fileOf(t)))
+    const file = fileOf(t)
+    assert.throws(() => openSqliteStore(file))
+    assert.ok(!existsSync(file))
   })
 })

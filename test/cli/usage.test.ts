@@ -1,12 +1,13 @@
 /** Wrong usage, and stores that fail: an exit status, one line of words, and no stack. */
 
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { App, folderOf, holdfast } from './support.ts'
+import { App, folderOf, holdfast, MAIN, SOURCE } from './support.ts'
 
-const _MINUTE = 60_000
 const lines = (text: string) =>
   text
     .split('\n')
@@ -76,9 +77,16 @@ describe('wrong usage and stores that fail', () => {
 
   test('a reader that has enough is no error', async (t) => {
     const app = new App(t)
-    for (let n = 0; n < 30; n++) await app.login(`user${n}`)
-    const { exit } = await holdfast(['--help'])
-    assert.equal(exit, 0)
+    await app.login('ada')
+    const child = spawn(process.execPath, [SOURCE, MAIN, 'list', '--json'], {
+      env: { HOLDFAST_STORE: app.store },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const ended = once(child, 'close')
+    child.stdout.destroy()
+    const words = Buffer.concat(await child.stderr.toArray()).toString()
+    await ended
+    assert.deepEqual([child.exitCode, words], [0, ''])
   })
 
   test('the store and the module may stand in the environment', async (t) => {
