@@ -3,7 +3,16 @@
 // once, and one of `tests` must fail when it has been replaced. Arguments pick mutants by a part of a rule's or file's name.
 
 import { spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { availableParallelism, tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -25,6 +34,8 @@ const mutants = readdirSync(lists)
   .filter(({ rule, file }) => wanted.every((word) => `${file} ${rule}`.toLowerCase().includes(word)))
 
 const work = mkdtempSync(join(tmpdir(), 'holdfast-mutants-'))
+// Servers that don't run as root pass through it to their folders.
+chmodSync(work, 0o711)
 const running = new Set()
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
@@ -106,7 +117,8 @@ async function judge(copy, { file, search, replace, tests }) {
 /** Runs one test file, up to its first failure, and tells which that is. One that hangs has noticed something, too. */
 function run(copy, test) {
   const args = ['--conditions=holdfast-source', '--test-reporter=tap', test]
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(work, 'compiled') }
+  // What a test leaves that is ended at its first failure goes when we do.
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(work, 'compiled'), TMPDIR: work }
   const child = spawn(process.execPath, args, { cwd: copy, env, stdio: ['ignore', 'pipe', 'ignore'] })
   running.add(child)
   let failure

@@ -5,7 +5,7 @@ import { type Audit, auditTo } from '../audit/audit.ts'
 import { postgresStore } from '../audit/postgres.ts'
 import { openSqliteStore } from '../audit/sqlite.ts'
 import type { AuditStore } from '../audit/store.ts'
-import { openPool } from '../engines/open-postgres.ts'
+import { openPool } from './pool.ts'
 import { EXIT, Stop, withStore } from './stop.ts'
 import { fileOf } from './store.ts'
 

@@ -20,9 +20,9 @@ const STARTING = 5_000
  * - `sqlite:FILE`
  * - `redis://[user:password@]host[:port][/database]`, and `rediss://` with TLS; `valkey` for `redis` means the same
  * - `redis+cluster://[user:password@]host:port,host:port`, any of the nodes; and `rediss+cluster://`
- * - `postgres://…`
+ * - `postgres://[user:password@]host[:port]/database`, or `postgresql://`, with whatever parameters `pg` knows
  *
- * `?prefix=app:` puts another prefix before each key of Redis.
+ * `?prefix=app:` puts another prefix before each key of Redis; of PostgreSQL, `?prefix=app&schema=sessions` names the tables.
  *
  * @param options.migrate - whether PostgreSQL's tables are made or brought up to date, or only looked at
  * @throws {SessionError} `ERR_OPTION` when the URL makes no sense, or its client library isn't installed; `ERR_ENGINE` when
@@ -39,22 +39,8 @@ export async function openEngine(
   if (/^postgres(ql)?$/.test(scheme)) return openPostgres(url, migrate)
   throw new SessionError(
     'ERR_OPTION',
-    `There is no engine for ${scheme === '' ? 'that' : `${scheme}:`}; expected memory, sqlite:FILE, redis://…, ` +
-      'redis+cluster://… or postgres://…',
+    `There is no engine for ${scheme === '' ? 'that' : `${scheme}:`}; expected memory, sqlite:FILE, redis://…, redis+cluster://… or postgres://…`,
   )
-}
-
-async function openPostgres(url: string, migrate: boolean): Promise<Engine> {
-  const pool = await (await import('./open-postgres.ts')).openPool(url)
-  const { postgres } = await import('./postgres.ts')
-  const engine = postgres(pool, { migrate })
-  return {
-    ...engine,
-    async close() {
-      await engine.close?.()
-      await pool.end()
-    },
-  }
 }
 
 async function openRedis(scheme: string, rest: string): Promise<Engine> {
@@ -83,6 +69,31 @@ async function openRedis(scheme: string, rest: string): Promise<Engine> {
   const engine = redis(client, prefix === undefined ? {} : { prefix })
   await connect(client, hosts)
   return { ...engine, close: () => end(client) }
+}
+
+async function openPostgres(text: string, migrate: boolean): Promise<Engine> {
+  const url = URL.parse(text)
+  if (!url) throw new SessionError('ERR_OPTION', 'expected postgres://[user:password@]host[:port]/database')
+  const tables = Object.fromEntries(
+    ['schema', 'prefix'].flatMap((name) => {
+      const value = url.searchParams.get(name)
+      url.searchParams.delete(name)
+      return value === null ? [] : [[name, value]]
+    }),
+  )
+  const { Pool } = await load('pg', () => import('pg'))
+  const { postgres } = await import('./postgres.ts')
+  const pool = new Pool({ connectionString: url.href, connectionTimeoutMillis: PATIENCE })
+  // The verbs tell of what matters. Without a listener, an idle connection that ends would end the process.
+  pool.on('error', () => {})
+  try {
+    const engine = postgres(pool, { ...tables, migrate })
+    await engine.load('')
+    return { ...engine, close: () => pool.end() }
+  } catch (error) {
+    await pool.end()
+    throw error
+  }
 }
 
 const pause = (attempt: number) => Math.min(50 * attempt, 500)

@@ -66,12 +66,10 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
   let closed = false
 
   async function run(verb: keyof Statements, values: readonly Value[]): Promise<Result> {
+    if (closed) throw new SessionError('ERR_ENGINE', 'postgres: the engine is closed')
     try {
       if (!ready) await prepare()
-      return await persist(() => {
-        if (closed) throw new SessionError('ERR_ENGINE', 'postgres: the engine is closed')
-        return execute(statements[verb], values)
-      })
+      return await persist(() => execute(statements[verb], values))
     } catch (error) {
       throw failure(error)
     }

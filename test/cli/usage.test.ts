@@ -23,7 +23,7 @@ describe('wrong usage and stores that fail', () => {
     [['list', '--store', 'mongodb://x'], 2, /no engine for mongodb:; expected memory, sqlite:FILE/],
     [['list', '--store', 'memory'], 2, /in its own process alone/],
     [['list', '--store', 'redis://u:sesame@127.0.0.1:1'], 3, /no server answers at 127\.0\.0\.1:1/],
-    [['list', '--store', 'postgres://u:sesame@127.0.0.1:1/x'], 3, /no server answers/],
+    [['list', '--store', 'postgres://u:sesame@127.0.0.1:1/x'], 3, /postgres: .*ECONNREFUSED/],
     [['audit', 'tail', '--audit', 'postgres://u:sesame@127.0.0.1:1/x'], 3, /no server answers/],
     [['audit', 'tail', '--audit', 'redis://127.0.0.1:1'], 2, /sqlite:FILE or postgres/],
     [['list', '--store', 'sqlite:none.db'], 2, /no file none\.db; holdfast migrate makes one/],

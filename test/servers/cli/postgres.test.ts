@@ -129,6 +129,9 @@ describe('PostgreSQL', { skip: missing, timeout: 240_000 }, async () => {
     const env = { HOLDFAST_STORE: url, HOLDFAST_AUDIT: url, AUDIT_KEY }
     const none = await holdfast(['list'], { env })
     assert.deepEqual([none.exit, none.stdout], [3, ''], 'looking makes no tables')
+    const unmade = await holdfast(['audit', 'tail'], { env })
+    assert.deepEqual([unmade.exit, unmade.stdout], [3, ''])
+    assert.match(unmade.stderr, /there is no table public\.holdfast_audit/)
     const made = await holdfast(['migrate'], { env })
     assert.equal(made.exit, 0, made.stderr)
     const app = new App(t, {}, () => postgres(server.pool(url)))

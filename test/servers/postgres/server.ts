@@ -3,11 +3,12 @@
 import { execFile } from 'node:child_process'
 import { chownSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client, Pool, type PoolConfig } from 'pg'
 import postgresJs from 'postgres'
-import { findProgram, freePort, type Scope, ServerProcess, temporaryFolder } from '../process.ts'
+import { findProgram, freePort, type Scope, ServerProcess, scopeOf, temporaryFolder } from '../process.ts'
 
 const run = promisify(execFile)
 const root = process.getuid?.() === 0
@@ -21,7 +22,7 @@ const account = root ? await accountOf('postgres') : null
 
 /** Why no PostgreSQL can be started here; false where one can. For `skip`. */
 export const missing: string | false = missingParts()
-if (missing) console.log(`\n!!! SKIPPED: ${missing}. NOTHING IS TESTED ON POSTGRESQL. !!!\n`)
+if (missing) test('PostgreSQL: NOT TESTED', { skip: `${missing}; npm run test:engines installs it` })
 
 /** Fast, and forgetful in a power cut: for tests that prove nothing about durability. */
 export const CARELESS = ['-c', 'fsync=off', '-c', 'full_page_writes=off']
@@ -45,11 +46,7 @@ export class PostgresServer {
   /** @param settings - arguments of `postgres`, such as `-c fsync=off` */
   static async start(outer: Scope, settings: readonly string[] = CARELESS): Promise<PostgresServer> {
     // Last begun, first ended: pools before their server, the server before its folder.
-    const endings: (() => unknown)[] = []
-    const scope: Scope = { after: (work) => endings.unshift(work) }
-    outer.after(async () => {
-      for (const end of endings) await end()
-    })
+    const scope = scopeOf((work) => outer.after(work))
     const folder = temporaryFolder(scope, 'postgres')
     if (account) chownSync(folder, account.uid, account.gid)
     const data = join(folder, 'data')
@@ -122,6 +119,20 @@ export class PostgresServer {
     for (const pid of [...this.#backends(), this.#process.pid]) signal(pid, 'SIGCONT')
   }
 
+  /** Only the backends of a database's connections: new ones are served. @returns what lets them go on */
+  async freezeConnections(database: string): Promise<() => void> {
+    const rows = await this.query(`SELECT pid FROM pg_stat_activity WHERE datname = '${database}'`)
+    for (const { pid } of rows) signal(Number(pid), 'SIGSTOP')
+    return () => {
+      for (const { pid } of rows) signal(Number(pid), 'SIGCONT')
+    }
+  }
+
+  /** Gives a folder to the account that the server runs under. */
+  own(folder: string): void {
+    if (account) chownSync(folder, account.uid, account.gid)
+  }
+
   #backends(): number[] {
     const { pid } = this.#process
     return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
@@ -133,7 +144,11 @@ export function databaseOf(url: string): string {
   return new URL(url).pathname.slice(1)
 }
 
-async function query(port: number, text: string, database = 'postgres'): Promise<Record<string, unknown>[]> {
+export async function query(
+  port: number,
+  text: string,
+  database = 'postgres',
+): Promise<Record<string, unknown>[]> {
   const client = new Client({ host: '127.0.0.1', port, user: 'postgres', database })
   client.on('error', () => {})
   try {
@@ -144,11 +159,11 @@ async function query(port: number, text: string, database = 'postgres'): Promise
   }
 }
 
-/** PostgreSQL refuses to run as root. */
-function asAccount(file: string, args: readonly string[]): { file: string; args: string[] } {
-  if (!account) return { file, args: [...args] }
-  const drop = [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups', '--']
-  return { file: setpriv!, args: [...drop, file, ...args] }
+/** PostgreSQL refuses to run as root. And a test that is killed, as a test's mutant may be, leaves none behind. */
+export function asAccount(file: string, args: readonly string[]): { file: string; args: string[] } {
+  if (!setpriv) return { file, args: [...args] }
+  const drop = account ? [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups'] : []
+  return { file: setpriv, args: [...drop, '--pdeathsig=QUIT', '--', file, ...args] }
 }
 
 async function accountOf(name: string): Promise<{ uid: number; gid: number } | null> {

@@ -82,7 +82,8 @@ describe('postgres: what requests cost, counted at the server', { skip: missing 
     for (const id of ids) await engine.touch(id, 1, seenAt + MINUTE, expiresAt + MINUTE)
     const { updates, hot } = await updatesOf(pool, 300)
     t.diagnostic(`${hot} of ${updates} first touches were HOT`)
-    assert.ok(hot >= 0.9 * updates, `${hot} of ${updates}`)
+    // Without that room, the first one on each page is not: one in eleven.
+    assert.ok(hot >= 0.97 * updates, `${hot} of ${updates}`)
   })
 
   test('a sweep goes by the index of hours', async () => {
