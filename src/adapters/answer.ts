@@ -28,7 +28,7 @@ export const INTERNAL_ERROR: Answer = {
  * @param request - whose `Accept`, `Content-Type` and `Sec-Fetch-Dest` tell who reads the answer
  */
 export function answerTo(error: SessionError, request: Pick<RequestContext, 'header'>): Answer {
-  const { code, message, status, location, required, challenge } = error
+  const { code, message, status, location, required, challenge, retryAfter } = error
   const json = wantsJson(request)
   return {
     status,
@@ -39,7 +39,7 @@ export function answerTo(error: SessionError, request: Pick<RequestContext, 'hea
       ['Cache-Control', 'no-store'],
       ...(location === null ? [] : [['Location', location] as const]),
       ...(challenge === null ? [] : [['WWW-Authenticate', challenge] as const]),
-      ...(status === 503 ? [['Retry-After', '1'] as const] : []),
+      ...(retryAfter === null ? [] : [['Retry-After', String(retryAfter)] as const]),
     ],
     body: json
       ? JSON.stringify({ error: { code, message, ...(required && { required }) } })

@@ -82,7 +82,7 @@ export function answerErrors(): (
   }
 }
 
-function forbidStoring(res: ServerResponse, { status }: SessionError): void {
+function forbidStoring(res: ServerResponse, { retryAfter }: SessionError): void {
   res.setHeader('Cache-Control', 'no-store')
-  if (status === 503) res.setHeader('Retry-After', '1')
+  if (retryAfter !== null) res.setHeader('Retry-After', String(retryAfter))
 }

@@ -25,6 +25,7 @@ const LEVELS: Record<EventName, keyof Logger> = {
   session_binding_mismatch: 'warn',
   session_write_refused: 'info',
   excess_sessions_exceeded: 'warn',
+  excess_rate_limit_exceeded: 'warn',
   authn_login_success: 'info',
   authn_login_fail: 'warn',
   authn_reauthenticated: 'info',

@@ -61,6 +61,10 @@ export const WORDS: Readonly<Record<ExplainedName, Words>> = {
     what: 'A login went beyond maxSessionsPerUser: it ended another session of the user, or was refused, and then there is a code.',
     todo: 'For a person this is odd: look at his sessions, holdfast list --user ID.',
   },
+  excess_rate_limit_exceeded: {
+    what: 'Somebody sent more than the limit that the reason names allows, and was refused for a while.',
+    todo: 'From one address: somebody guesses or floods. From many honest ones behind one address: raise the limit.',
+  },
   authn_login_success: { what: 'Somebody logged in; the reason names the methods.', todo: '' },
   authn_login_fail: {
     what: 'A login failed; the reason is what the application said.',

@@ -10,6 +10,7 @@ import { isLive, isOutdated } from './judge.ts'
 import { carried, type Intent, newRecord, plan, planToken, tombstone } from './plan.ts'
 import { deadlines, type Policy } from './policy.ts'
 import { Queue } from './queue.ts'
+import type { RateLimiter } from './rate-limits.ts'
 import { Patience, type Records } from './records.ts'
 import { NO_TOKEN, nothingPending, type Pending, type SessionState } from './session.ts'
 import { drawId, drawSecret, formatOffer, formatToken, type Token } from './token.ts'
@@ -30,14 +31,23 @@ export class Committer {
   readonly #engine: Engine
   readonly #records: Records
   readonly #directory: Directory
+  readonly #limiter: RateLimiter
   readonly #policy: Policy
   readonly #report: Report
   readonly #queue = new Queue<SessionRecord>()
 
-  constructor(engine: Engine, records: Records, directory: Directory, policy: Policy, report: Report) {
+  constructor(
+    engine: Engine,
+    records: Records,
+    directory: Directory,
+    limiter: RateLimiter,
+    policy: Policy,
+    report: Report,
+  ) {
     this.#engine = engine
     this.#records = records
     this.#directory = directory
+    this.#limiter = limiter
     this.#policy = policy
     this.#report = report
   }
@@ -72,6 +82,7 @@ export class Committer {
     const { context } = state
     const data = this.#replay(state, EMPTY, pending)
     if (data === EMPTY) return
+    await this.#limiter.take('newSessions', context)
     const id = drawId()
     const secret = drawSecret()
     const record = newRecord(
@@ -154,6 +165,7 @@ export class Committer {
     const base = carried(opened, userId)
     const data = this.#replay(state, base?.data ?? EMPTY, pending)
     const record = newRecord({ id, secret, userId, methods, level, remembered, data }, context, this.#policy)
+    await this.#limiter.take('newSessions', context)
     await this.#records.insert(record)
 
     const replaced = opened.record?.userId === userId ? opened.record.id : null

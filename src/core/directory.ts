@@ -121,6 +121,7 @@ export class Directory {
     const ledger = await this.#swap(userId, now, async (ledger) => {
       const isLate = isTooLate(ledger, now) || isTooLate(everybody, now)
       refusal = isLate || isFormer(ledger, credential, now) ? 'ERR_SESSION_CHANGED' : null
+      displaced = new Set()
       if (refusal) return null
       changed = ledger.credential !== null && endsOthers(ledger, credential)
       const options = {

@@ -18,6 +18,7 @@ const STATUS = {
   ERR_SESSION_ENDED: 409,
   ERR_SESSION_CHANGED: 409,
   ERR_SESSION_LIMIT: 409,
+  ERR_RATE_LIMITED: 429,
   ERR_SESSION_COMMITTED: 500,
   ERR_NO_SESSION: 500,
   ERR_SESSION_DATA: 500,
@@ -43,6 +44,7 @@ interface ErrorDetails {
   readonly location?: string
   readonly required?: StepUp
   readonly challenge?: string
+  readonly retryAfter?: number
 }
 
 /** Says why a request was refused, or which option or call is wrong. Its message never holds a secret. */
@@ -57,6 +59,8 @@ export class SessionError extends Error {
   readonly required: StepUp | null
   /** The same, for the header `WWW-Authenticate`. */
   readonly challenge: string | null
+  /** Seconds until it makes sense to try again; null where that would not help. */
+  readonly retryAfter: number | null
 
   /**
    * @param code - decides the status
@@ -76,6 +80,7 @@ export class SessionError extends Error {
     this.required = options.required ?? null
     this.challenge = options.challenge ?? null
     this.status = this.location === null ? STATUS[code] : 308
+    this.retryAfter = options.retryAfter ?? (this.status === 503 ? 1 : null)
   }
 }
 

@@ -19,6 +19,7 @@ export type EventName =
   | 'session_binding_mismatch'
   | 'session_write_refused'
   | 'excess_sessions_exceeded'
+  | 'excess_rate_limit_exceeded'
   | 'authn_login_success'
   | 'authn_login_fail'
   | 'authn_reauthenticated'

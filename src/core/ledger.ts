@@ -23,8 +23,8 @@ export function emptyLedger(userId: string): UserLedger {
 }
 
 /** Whether a login must be refused: it was opened by the time the user's sessions were revoked, perhaps by an old password. */
-export function isTooLate({ notBefore }: Pick<UserLedger, 'notBefore'>, openedAt: Millis): boolean {
-  return openedAt <= notBefore
+export function isTooLate(ledger: Pick<UserLedger, 'notBefore'>, openedAt: Millis): boolean {
+  return openedAt <= ledger.notBefore
 }
 
 /** How many sessions must be ended, or found dead, before one more may be admitted. */
@@ -84,12 +84,9 @@ export function admit(
     else if (displaced.has(session.id)) ending.push({ id: session.id, reason: 'limit' })
     else staying.push(session)
   }
-  return next(ledger, {
-    ...(endsOthers(ledger, credential) && { credential, credentialAt: at }),
-    notBefore: options.revokeOthers ? Math.max(ledger.notBefore, at) : ledger.notBefore,
-    sessions: [...staying, entry],
-    ending,
-  })
+  const notBefore = options.revokeOthers ? Math.max(ledger.notBefore, at) : ledger.notBefore
+  const told = endsOthers(ledger, credential) ? { credential, credentialAt: at } : {}
+  return next(ledger, { ...told, notBefore, sessions: [...staying, entry], ending })
 }
 
 /** Takes sessions off the ledger that have ended in their records. @returns null when it names none of them */

@@ -4,6 +4,7 @@ import type { Engine, SessionRecord } from './engine.ts'
 import { SessionError, shown } from './errors.ts'
 import type { SessionEvent } from './events.ts'
 import { generateKey, KeyRing, parseKeys } from './keys.ts'
+import type { RateLimits } from './rate-limits.ts'
 import { parseSchema, type SessionSchema } from './schema.ts'
 import { type CookieOptions, cookie, type Transport } from './transport.ts'
 
@@ -52,6 +53,8 @@ export interface SessionsOptions<Data extends object> {
   readonly maxSessionsPerUser?: number
   /** What a login beyond that does. @defaultValue `'revoke-least-recent'` */
   readonly onExceeded?: OnExceeded
+  /** What one address may cost: `rateLimits()` of `holdfast/rate-limit`. @defaultValue none */
+  readonly rateLimits?: RateLimits
   /** @defaultValue 65536 */
   readonly maxDataBytes?: number
   /** A Standard Schema (zod, valibot, arktype, ...) that checks session data when it is loaded and committed. */
@@ -123,6 +126,7 @@ export interface Policy {
   readonly onReplay: 'revoke' | 'report'
   readonly maxSessionsPerUser: number
   readonly onExceeded: OnExceeded
+  readonly rateLimits: RateLimits
   readonly maxDataBytes: number
   readonly schema: SessionSchema<object> | null
   readonly proxy: readonly string[]
@@ -150,7 +154,7 @@ const PRESETS: Record<Preset, Limits> = {
 const OPTIONS = new Set(
   (
     'engine keys preset idle absolute renewal grace late remembered remembrance cookie transport csrf bindings onReplay ' +
-    'maxSessionsPerUser onExceeded maxDataBytes schema proxy httpsPort hsts insecureHttp engineTimeout onEvent'
+    'maxSessionsPerUser onExceeded rateLimits maxDataBytes schema proxy httpsPort hsts insecureHttp engineTimeout onEvent'
   ).split(' '),
 )
 
@@ -247,6 +251,7 @@ export function createPolicy(options: SessionsOptions<never>): Policy {
       ['revoke-least-recent', 'revoke-oldest', 'refuse'],
       'onExceeded',
     ),
+    rateLimits: readRateLimits(options.rateLimits ?? {}),
     maxDataBytes: positive(options.maxDataBytes ?? 65_536, 'maxDataBytes'),
     schema: options.schema === undefined ? null : parseSchema(options.schema),
     proxy: strings(options.proxy, 'proxy'),
@@ -342,6 +347,19 @@ function readCsrf(given: CsrfOptions = {}, preset: Preset | undefined): Policy['
     verifiedByHandler: paths('verifiedByHandler'),
     insecureExempt: paths('insecureExempt'),
   }
+}
+
+function readRateLimits(given: RateLimits): RateLimits {
+  const names = ['newSessions', 'forgedTokens'] as const
+  known(given, new Set(names), 'rateLimits.')
+  for (const name of names) {
+    const limit = given[name]
+    check(
+      limit === undefined || typeof limit?.take === 'function',
+      `rateLimits.${name}: expected a limit, such as rateLimits() of holdfast/rate-limit makes`,
+    )
+  }
+  return given
 }
 
 function readBindings(bindings: readonly Binding[]): readonly Binding[] {

@@ -32,10 +32,11 @@ export interface RevokeEverybody {
 /** @throws {TypeError} */
 export function readPage(query: ListQuery): PageQuery {
   const { userId = null, cursor = null, limit = 100 } = query
-  checkStrings(query, ['userId'], 'list')
-  if (cursor !== null && typeof cursor !== 'string') throw new TypeError("list: cursor must be a page's next")
+  checkStrings(query, ['userId'], 'listPage')
+  if (cursor !== null && typeof cursor !== 'string')
+    throw new TypeError("listPage: cursor must be a page's next")
   if (!(Number.isSafeInteger(limit) && limit >= 1 && limit <= 1_000))
-    throw new TypeError('list: limit must be a whole number from 1 to 1000')
+    throw new TypeError('listPage: limit must be a whole number from 1 to 1000')
   return { userId, cursor, limit }
 }
 

@@ -322,9 +322,15 @@ export class Session<Data extends object = Record<string, unknown>> {
     const state = this.#state
     const { methods = ['pwd'], level = null } = options
     checkLevel(options.level, 'reauthenticate')
-    const credential = readCredential(options, 'reauthenticate')
+    const { login, reauthenticate } = state.pending
+    // Once it is told, a later call without it must not forget it.
+    const credential =
+      readCredential(options, 'reauthenticate') ?? (login ?? reauthenticate)?.credential ?? null
     this.#changeable()
-    if (state.pending.login) return
+    if (login) {
+      state.pending.login = { ...login, credential }
+      return
+    }
     const record = this.#record()
     if (!record || record.userId === null) throw notAuthenticated(this.lost)
     // Never the moment of the last authentication: what hangs on that moment must change.

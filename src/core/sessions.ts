@@ -22,10 +22,11 @@ import {
   readPage,
   readRevocation,
 } from './queries.ts'
+import { RateLimiter } from './rate-limits.ts'
 import { Records } from './records.ts'
 import { isSafe, type RequestContext } from './request.ts'
 import { NO_TOKEN, nothingPending, Session, type SessionState, stateOf } from './session.ts'
-import { parseToken, type Token } from './token.ts'
+import { parseToken } from './token.ts'
 
 /** A session as its user and operators see it. */
 export interface SessionInfo {
@@ -63,6 +64,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   readonly #records: Records
   readonly #everybody: Everybody
   readonly #directory: Directory
+  readonly #limiter: RateLimiter
   readonly #committer: Committer
   readonly #report: Report
   readonly #storage = new AsyncLocalStorage<Session<Data>>()
@@ -79,14 +81,22 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     this.#records = new Records(this.#engine, this.policy)
     this.#everybody = new Everybody(this.#engine, this.policy)
     this.#directory = new Directory(this.#engine, this.#records, this.#everybody, this.policy, this.#report)
-    this.#committer = new Committer(this.#engine, this.#records, this.#directory, this.policy, this.#report)
+    this.#limiter = new RateLimiter(this.policy, this.#report)
+    this.#committer = new Committer(
+      this.#engine,
+      this.#records,
+      this.#directory,
+      this.#limiter,
+      this.policy,
+      this.#report,
+    )
   }
 
   /**
    * Finds the session of a request: no I/O without a token of ours, one read with one.
    *
    * @returns a session, or a visitor's; one with a `refusal` is for error pages only
-   * @throws {SessionError} `ERR_ENGINE`: a store that failed is never "anonymous"
+   * @throws {SessionError} `ERR_ENGINE`: a store that failed is never "anonymous"; `ERR_RATE_LIMITED`
    */
   async open(context: RequestContext): Promise<Session<Data>> {
     const openedAt = performance.now()
@@ -125,7 +135,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
    * @param status - of the response: with 5xx everything is dropped but the session's end and its use; with 4xx, too, where
    *   the handler had authenticated somebody
    * @throws {SessionError} `ERR_SESSION_ENDED`, `ERR_SESSION_CHANGED`, `ERR_SESSION_LIMIT`, `ERR_SESSION_DATA`, `ERR_SESSION_DATA_TOO_LARGE`,
-   * `ERR_CSRF_TOKEN_MISSING`, `ERR_ENGINE`, `ERR_ENGINE_FULL`: the whole response must then give way to the error
+   * `ERR_CSRF_TOKEN_MISSING`, `ERR_RATE_LIMITED`, `ERR_ENGINE`, `ERR_ENGINE_FULL`: the whole response must then give way to the error
    */
   async commit(session: Session<Data>, status = 200): Promise<Effects> {
     const state = stateOf(session)
@@ -163,23 +173,21 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   }
 
   /** Lists a user's live sessions, most recently used first: one read of his ledger, and one for each session. */
-  async list(userId: string): Promise<SessionInfo[]>
+  async list(userId: string): Promise<SessionInfo[]> {
+    const records = isUserId(userId) ? await this.#directory.list(userId, Date.now()) : []
+    return records.sort((a, b) => b.seenAt - a.seenAt).map((record) => infoOf(record, this.policy))
+  }
+
   /**
    * Lists live sessions in pages: a user's, or everybody's, by the engine's `scan`. Visitors' are not among them.
    *
    * @throws {SessionError} `ERR_UNSUPPORTED` for everybody's, on an engine that can't
    * @throws {TypeError} for a query that is wrong
    */
-  async list(query: ListQuery): Promise<SessionPage>
-  async list(query: string | ListQuery): Promise<SessionInfo[] | SessionPage> {
-    const now = Date.now()
-    if (typeof query === 'string') {
-      const records = isUserId(query) ? await this.#directory.list(query, now) : []
-      return records.sort((a, b) => b.seenAt - a.seenAt).map((record) => infoOf(record, this.policy))
-    }
+  async listPage(query: ListQuery = {}): Promise<SessionPage> {
     const page = readPage(query)
     if (page.userId !== null && !isUserId(page.userId)) return { sessions: [], next: null }
-    const { records, next } = await this.#directory.page(page, now)
+    const { records, next } = await this.#directory.page(page, Date.now())
     return { sessions: records.map((record) => infoOf(record, this.policy)), next }
   }
 
@@ -232,8 +240,14 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   }
 
   async #find(context: RequestContext): Promise<Opened> {
-    const token = this.#readToken(context)
-    if (!token) return NO_TOKEN
+    const shown = this.#readShown(context)
+    if (shown === null) return NO_TOKEN
+    const token = parseToken(this.policy.keys, this.policy.transport.name, shown)
+    if (!token) {
+      this.#report('session_token_forged', context)
+      await this.#limiter.takeForged(shown, context)
+      return NO_TOKEN
+    }
     const read = async (fresh: boolean): Promise<Opened> => {
       const moment = this.#everybody.notBefore()
       const loading = this.#records.load(token.id, fresh)
@@ -250,18 +264,16 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     return opened
   }
 
-  #readToken(context: RequestContext): Token | null {
-    const { transport, keys } = this.policy
+  /** @returns null without a token, and where it can't be told which */
+  #readShown(context: RequestContext): string | null {
+    const { transport } = this.policy
     const shown = transport.read(context)
-    if (shown.length === 0) return null
     // Under a __Host- name a browser holds one cookie: a second one was smuggled in.
     if (shown.length > 1 && transport.name.startsWith('__Host-')) {
       this.#report('session_token_ambiguous', context)
       return null
     }
-    const token = parseToken(keys, transport.name, shown[0]!)
-    if (!token) this.#report('session_token_forged', context)
-    return token
+    return shown[0] ?? null
   }
 
   #mustEnd({ verdict }: Opened): boolean {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { memory } from '../../src/engines/memory.ts'
-import { Client, codeOf, MINUTE, namesOf, pausing, serve, twoServers } from './support.ts'
+import { type AnySession, Client, codeOf, MINUTE, namesOf, pausing, serve, twoServers } from './support.ts'
 
 const OLD = { credential: 'drawn when the first password was set' }
 const NEW = { credential: 'drawn when the second password was set' }
@@ -147,6 +147,31 @@ test('a password that is changed makes room: nobody is displaced by a limit, or 
   await ada.login('ada', NEW)
   assert.equal(await ada.whoami(), 'ada')
   assert.ok(!namesOf(server).includes('excess_sessions_exceeded'))
+})
+
+test('a credential that was told once in a request is not forgotten by a call without it', async () => {
+  for (const change of [
+    (session: AnySession) => session.reauthenticate(NEW),
+    (session: AnySession) => {
+      session.reauthenticate(NEW)
+      session.reauthenticate({ methods: ['otp'] })
+    },
+    (session: AnySession) => {
+      session.authenticate('ada', OLD)
+      session.reauthenticate(NEW)
+      session.reauthenticate()
+    },
+  ]) {
+    const server = serve()
+    const [ada, other] = [new Client(server), new Client(server)]
+    for (const client of [ada, other]) await client.login('ada', OLD)
+    server.clock.now += MINUTE
+    await ada.send(change)
+    assert.deepEqual([await ada.whoami(), await other.whoami()], ['ada', null])
+    server.clock.now += MINUTE
+    await other.login('ada', NEW)
+    assert.equal(await ada.whoami(), 'ada')
+  }
 })
 
 test('a change that is answered by an error is none', async () => {

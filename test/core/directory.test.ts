@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import type { Engine } from '../../src/core/engine.ts'
 import { EVERYBODY } from '../../src/core/ledger.ts'
 import type { ListQuery } from '../../src/core/queries.ts'
-import { type SessionPage, Sessions } from '../../src/core/sessions.ts'
+import { Sessions } from '../../src/core/sessions.ts'
 import { memory } from '../../src/engines/memory.ts'
 import { sqlite } from '../../src/engines/sqlite.ts'
 import { Browser, HOUR, KEY, login, MINUTE, type Parts, post, refusal, visit } from './fixtures.ts'
@@ -28,7 +28,7 @@ async function all(sessions: Sessions, query: ListQuery): Promise<string[]> {
   const found: string[] = []
   let cursor: string | null = null
   do {
-    const page: SessionPage = await sessions.list({ ...query, cursor })
+    const page = await sessions.listPage({ ...query, cursor })
     assert.ok(page.sessions.length <= (query.limit ?? 100))
     found.push(...page.sessions.map(({ id }) => id))
     cursor = page.next
@@ -62,15 +62,15 @@ for (const [name, make] of [
       await enter('grace')
       for (const limit of [1, 2, 5, 6])
         assert.deepEqual(await all(sessions, { userId: 'ada', limit }), ids.sort())
-      assert.deepEqual(await sessions.list({ userId: 'nobody' }), { sessions: [], next: null })
+      assert.deepEqual(await sessions.listPage({ userId: 'nobody' }), { sessions: [], next: null })
     })
     test('a page tells of a session what the whole list does', async (t) => {
       const { engine, sessions, enter } = setUp(make())
       t.after(() => engine.close?.())
       await enter('ada')
       const whole = await sessions.list('ada')
-      assert.deepEqual((await sessions.list({ userId: 'ada' })).sessions, whole)
-      assert.deepEqual((await sessions.list({})).sessions, whole)
+      assert.deepEqual((await sessions.listPage({ userId: 'ada' })).sessions, whole)
+      assert.deepEqual((await sessions.listPage({})).sessions, whole)
     })
     test('after everybody was revoked: whoever has come since', async (t) => {
       const { engine, sessions, enter } = setUp(make())
@@ -93,7 +93,7 @@ describe('directory: listing', () => {
     const { scan: _, ...engine } = memory()
     const { sessions, enter } = setUp({ ...engine, name: 'scanless' })
     const { id } = await enter('ada')
-    await assert.rejects(sessions.list({}), refusal('ERR_UNSUPPORTED', /scanless engine.*list a user's/))
+    await assert.rejects(sessions.listPage({}), refusal('ERR_UNSUPPORTED', /scanless engine.*list a user's/))
     assert.deepEqual(await all(sessions, { userId: 'ada' }), [id])
   })
   for (const query of [
@@ -107,7 +107,7 @@ describe('directory: listing', () => {
     { limit: '10' },
   ]) {
     test(`is refused for ${JSON.stringify(query)}${'userId' in query && query.userId === undefined ? ' (undefined)' : ''}`, async () => {
-      await assert.rejects(setUp().sessions.list(query as never), TypeError)
+      await assert.rejects(setUp().sessions.listPage(query as never), TypeError)
     })
   }
 })
@@ -199,7 +199,7 @@ describe('directory: revoked by the moment of authentication', () => {
       assert.equal(await sessions.revoke({ userId }), 0)
       assert.equal(await sessions.revoke({ userId, before: NOW }), 0)
       assert.deepEqual(await sessions.list(userId), [])
-      assert.deepEqual(await sessions.list({ userId }), { sessions: [], next: null })
+      assert.deepEqual(await sessions.listPage({ userId }), { sessions: [], next: null })
       assert.equal(await engine.loadUser(EVERYBODY), undefined)
       assert.equal(await lost(ada), null)
       const session = await sessions.open(new Browser().request(post()))

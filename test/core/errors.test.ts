@@ -20,6 +20,7 @@ const STATUSES: Record<ErrorCode, number> = {
   ERR_SESSION_ENDED: 409,
   ERR_SESSION_CHANGED: 409,
   ERR_SESSION_LIMIT: 409,
+  ERR_RATE_LIMITED: 429,
   ERR_SESSION_COMMITTED: 500,
   ERR_NO_SESSION: 500,
   ERR_SESSION_DATA: 500,
@@ -49,6 +50,11 @@ describe('errors', () => {
   test('a place to go to makes it a redirect', () => {
     const error = new SessionError('ERR_INSECURE_TRANSPORT', 'why', { location: 'https://example.com/' })
     assert.deepEqual([error.status, error.location], [308, 'https://example.com/'])
+  })
+  test('when to try again is said where that helps: at once for a store that may be back, later for a limit', () => {
+    assert.equal(new SessionError('ERR_ENGINE', 'why').retryAfter, 1)
+    assert.equal(new SessionError('ERR_RATE_LIMITED', 'why', { retryAfter: 42 }).retryAfter, 42)
+    assert.equal(new SessionError('ERR_CROSS_ORIGIN', 'why').retryAfter, null)
   })
   test('its cause is kept, with a stack of its own', () => {
     const cause = new Error('disk')

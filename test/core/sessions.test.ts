@@ -348,6 +348,19 @@ describe('sessions: limited', () => {
     )
     assert.deepEqual(await engine.loadUser('ada'), before)
   })
+  test('a handler whose early commit is refused can make room, and try again', async () => {
+    const { sessions, enter, alive } = setUp({ maxSessionsPerUser: 1, onExceeded: 'refuse' })
+    const before = await enter('ada')
+    const own = new Browser()
+    await visit(sessions, own, post(later(1)), async (session) => {
+      session.authenticate('ada')
+      await assert.rejects(session.commit(), refusal('ERR_SESSION_LIMIT'))
+      assert.equal(session.userId, null)
+      await sessions.revoke({ userId: 'ada', id: before.id })
+      session.authenticate('ada')
+    })
+    assert.deepEqual([await alive(before.browser), await alive(own)], [false, true])
+  })
   test('where logins are refused, what is replaced, revoked, ended or expired makes room', async () => {
     const { sessions, enter, alive } = setUp({ maxSessionsPerUser: 1, onExceeded: 'refuse' })
     await enter('ada', -HOUR)

@@ -5,6 +5,7 @@ import { request } from 'node:http'
 import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 import type { Engine, SessionRecord } from 'holdfast'
+import { rateLimits } from 'holdfast/rate-limit'
 import type { SessionsOptions } from '../../src/core/policy.ts'
 import {
   type Adapter,
@@ -241,6 +242,26 @@ function sessionScenarios(open: Open): void {
     }
     const visitor = await site.browser().fetch('/pay')
     assert.deepEqual([visitor.status, visitor.headers.get('www-authenticate')], [401, null])
+  })
+
+  test('what exceeds a limit: 429, when to try again, and nothing of it', async () => {
+    const limits = { newSessions: { max: 2, per: '1h' }, forgedTokens: { max: 1, per: '1h' } } as const
+    await using site = await open({ rateLimits: rateLimits(limits) })
+    for (const expected of [200, 200, 429]) {
+      const response = await site.browser().fetch('/set?name=a&value=1', { method: 'POST' })
+      assert.equal(response.status, expected)
+      assert.equal(response.headers.getSetCookie().length, expected === 200 ? 1 : 0)
+      if (expected === 200) continue
+      assert.ok(Number(response.headers.get('retry-after')) > 3_500)
+      assert.equal(((await response.json()) as Problem).error.code, 'ERR_RATE_LIMITED')
+    }
+    for (const [index, expected] of [200, 429].entries()) {
+      const forged = `${'A'.repeat(22)}.1..${'B'.repeat(43)}.170000000000${index}.${'C'.repeat(43)}`
+      const response = await site.browser().get('/public', { cookie: `${SESSION}=${forged}` })
+      assert.equal(response.status, expected)
+      if (expected === 429) assert.ok(Number(response.headers.get('retry-after')) > 3_500)
+    }
+    assert.equal((await site.browser().get('/public')).status, 200)
   })
 
   test('a 5xx stores nothing', async () => {

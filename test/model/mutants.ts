@@ -55,8 +55,8 @@ export const BROKEN: readonly Broken[] = [
   core('login', [LEDGER], {
     name: 'the ledger is skipped',
     file: 'ledger.ts',
-    from: 'return next(ledger, { notBefore, sessions: [...staying, entry], ending })',
-    to: 'return { ...next(ledger, { notBefore, sessions: staying, ending }), sessions: [...staying, entry].slice(-1).filter(() => ledger.version === 0) }',
+    from: 'return next(ledger, { ...told, notBefore, sessions: [...staying, entry], ending })',
+    to: 'return { ...next(ledger, { ...told, notBefore, sessions: staying, ending }), sessions: [...staying, entry].slice(-1).filter(() => ledger.version === 0) }',
   }),
   core('revoke', [ENDED], {
     name: 'a login that a revocation overtook is admitted',
