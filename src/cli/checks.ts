@@ -247,6 +247,17 @@ export const CHECKS: readonly Check[] = [
     mend: 'Give a schema (zod, valibot, arktype): what one page stored can then not pass for what another expects.',
     find: ({ policy }) => (policy.schema ? null : 'session data are taken as they come out of the store'),
   },
+  {
+    id: 'HF023',
+    severity: 'info',
+    requirement: 'OWASP Session Management, Session ID Guessing and Brute Force Detection',
+    about: 'what one address may cost',
+    mend: 'Give rateLimits: rateLimits() of holdfast/rate-limit, or limit the rate in front of the application.',
+    find: ({ policy: { rateLimits } }) =>
+      rateLimits.newSessions && rateLimits.forgedTokens
+        ? null
+        : 'an address may make sessions, or guess tokens, as fast as it can',
+  },
 ]
 
 /** One that holds more than a network of the largest size that exists inside an organisation: 10.0.0.0/8, fd00::/8. */

@@ -73,5 +73,6 @@ async function countAll(store: Store): Promise<Stats> {
     users.add(record.userId)
   }
   tell()
-  return { sessions, live, authenticated, remembered, users: users.size, oldestAt, ended }
+  const sorted = Object.fromEntries(Object.entries(ended).sort(([a], [b]) => (a < b ? -1 : 1)))
+  return { sessions, live, authenticated, remembered, users: users.size, oldestAt, ended: sorted }
 }

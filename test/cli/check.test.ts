@@ -20,6 +20,9 @@ const shared = { ...memory(), name: 'shared', shared: true } as Engine
 const sound: Options = { engine: shared, keys: [generateKey()], onEvent: () => {} }
 const schema = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } }
 
+const limit = { take: () => true }
+const rateLimits = { newSessions: limit, forgedTokens: limit }
+
 function found(change: Options): string[] {
   const options = withDefaults({ ...sound, ...change } as SessionsOptions<never>)
   const config = { policy: createPolicy(options), engine: options.engine }
@@ -27,7 +30,7 @@ function found(change: Options): string[] {
 }
 
 const keys = (count: number) => Array.from({ length: count }, generateKey)
-const usual = ['HF016', 'HF022']
+const usual = ['HF016', 'HF022', 'HF023']
 
 describe('what is found, beside what is said of every configuration', () => {
   const rows: [what: string, change: Options, ids: string[]][] = [
@@ -65,24 +68,28 @@ describe('what is found, beside what is said of every configuration', () => {
     ['memory', { engine: memory() }, ['HF017']],
     ['three keys', { keys: keys(3) }, []],
     ['four', { keys: keys(4) }, ['HF019']],
+    ['one rate limit of two', { rateLimits: { newSessions: limit } } as unknown as Options, []],
     ['1000 sessions a user', { maxSessionsPerUser: 1_000 }, []],
     ['more', { maxSessionsPerUser: 1_001 }, ['HF021']],
   ]
   for (const [what, change, ids] of rows) {
     test(`${what}: ${ids.join(', ') || 'nothing'}`, () => {
-      const left = change.transport ? ['HF022'] : usual
+      const left = change.transport ? ['HF022', 'HF023'] : usual
       assert.deepEqual(found(change), [...ids, ...left].sort())
     })
   }
   test('tokens demanded, and a schema: nothing at all', () => {
-    assert.deepEqual(found({ csrf: { requireToken: true }, schema } as unknown as Options), [])
-    assert.deepEqual(found({ preset: 'aal2', remembered: { idle: '1h' }, schema } as unknown as Options), [])
+    assert.deepEqual(found({ csrf: { requireToken: true }, schema, rateLimits } as unknown as Options), [])
+    assert.deepEqual(
+      found({ preset: 'aal2', remembered: { idle: '1h' }, schema, rateLimits } as unknown as Options),
+      [],
+    )
   })
   test('memory without keys, and nobody who listens', () => {
     const options = withDefaults({ engine: memory() }) as SessionsOptions<never>
     const config = { policy: createPolicy(options), engine: options.engine }
     const ids = CHECKS.filter((check) => check.find(config) !== null).map(({ id }) => id)
-    assert.deepEqual(ids, ['HF016', 'HF017', 'HF018', 'HF020', 'HF022'])
+    assert.deepEqual(ids, ['HF016', 'HF017', 'HF018', 'HF020', 'HF022', 'HF023'])
   })
   test('every check has an id of its own, in order, a requirement and a mend', () => {
     CHECKS.forEach(({ id, requirement, mend }, n) => {
@@ -115,10 +122,10 @@ describe('the command', () => {
       assert.equal(exit, 1)
       assert.deepEqual(
         [...stdout.matchAll(/^(HF\d{3} [a-z]+)/gm)].map(([, id]) => id),
-        ['HF001 error', 'HF002 warning', 'HF007 warning', 'HF016 info', 'HF022 info'],
+        ['HF001 error', 'HF002 warning', 'HF007 warning', 'HF016 info', 'HF022 info', 'HF023 info'],
       )
       assert.match(stdout, /HF007 warning: idle is 2h; AAL2 asks for at most 1h\n {2}Rests on ASVS 7\.3\.1/)
-      assert.match(stderr, /5 findings of 22 checks\.\n$/)
+      assert.match(stderr, /6 findings of 23 checks\.\n$/)
       const sound = app.module('sound.ts', moduleText('', made))
       const passed = await holdfast(['check', sound, '--json'], { cwd: app.folder, env })
       assert.equal(passed.exit, 0)
@@ -139,7 +146,7 @@ describe('the command', () => {
         await run('--fail-on', 'error'),
         await run('--accept', 'HF002'),
         await run('--accept', 'HF002', '--fail-on', 'info'),
-        await run('--accept', 'HF002, HF016', '--accept', 'HF022', '--fail-on', 'info'),
+        await run('--accept', 'HF002, HF016', '--accept', 'HF022,HF023', '--fail-on', 'info'),
         await run('--accept', 'HF999'),
         await run('--fail-on', 'nothing'),
       ],
