@@ -13,7 +13,7 @@ const root = join(import.meta.dirname, '../..')
 const subpaths = Object.keys(manifest.exports).filter((subpath) => subpath !== './package.json')
 
 /** The subpaths that need a package of the user's; every other one must do without. */
-const withPeers = ['./nunjucks', './ejs', './testing']
+const withPeers = ['./nunjucks', './ejs', './rate-limit', './testing']
 
 describe('the tarball in a blank project', { timeout: 120_000 }, () => {
   let project = ''
