@@ -16,12 +16,15 @@ const lines = (text: string) =>
 describe('sweep and stats', () => {
   test('what is past being remembered is deleted, all of it, and no more', async (t) => {
     const app = new App(t, { idle: '1m', absolute: '2m', remembrance: '1s', renewal: '15m' })
-    for (let n = 0; n < 12; n++) await app.login(`old${n}`, { now: Date.now() - 60 * MINUTE })
+    const old = await app.login('old', { now: Date.now() - 60 * MINUTE })
+    const record = (await app.engine.load(old.id))!
+    // More than one batch.
+    for (let n = 1; n < 1_200; n++) await app.engine.create({ ...record, id: `${n}`.padStart(22, '0') })
     const { id } = await app.login('ada')
     const before = await holdfast(['stats', '--store', app.store, '--json'])
-    assert.deepEqual(JSON.parse(before.stdout).sessions, 13)
+    assert.deepEqual(JSON.parse(before.stdout).sessions, 1_201)
     const { exit, stdout } = await holdfast(['sweep', '--store', app.store, '--json'])
-    assert.deepEqual([exit, stdout], [0, '{"swept":12}\n'])
+    assert.deepEqual([exit, stdout], [0, '{"swept":1200}\n'])
     const after = await holdfast(['list', '--store', app.store, '--all', '--json'])
     assert.deepEqual(
       lines(after.stdout).map((session) => session.id),
