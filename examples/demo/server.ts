@@ -5,8 +5,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { createSessions, generateKey, SessionError, type SessionEvent } from 'holdfast'
 import { ip } from 'holdfast/ip'
-import { memory } from 'holdfast/memory'
-import { sqlite } from 'holdfast/sqlite'
+import { openEngine } from 'holdfast/open'
 import { userAgent } from 'holdfast/user-agent'
 import { createApp } from './src/app.ts'
 import { Attempts } from './src/attempts.ts'
@@ -33,7 +32,7 @@ try {
 }
 
 async function start(): Promise<void> {
-  const sessions = openSessions()
+  const sessions = await openSessions()
   const users = await openUsers(options.memory ? ':memory:' : options.database)
   const app = createApp({ sessions, users, attempts: new Attempts() }, options.proxy)
 
@@ -56,10 +55,10 @@ async function start(): Promise<void> {
   })
 }
 
-function openSessions(): DemoSessions {
+async function openSessions(): Promise<DemoSessions> {
   const { database, proxy } = options
   return createSessions<Data>({
-    engine: options.memory ? memory() : sqlite(database),
+    engine: await openEngine(engineUrl()),
     keys: options.memory ? generateKey() : keysBeside(database),
     csrf: { requireToken: true },
     bindings: [
@@ -70,6 +69,10 @@ function openSessions(): DemoSessions {
     ...limitsOf(options),
     onEvent: report,
   })
+}
+
+function engineUrl(): string {
+  return options.engine ?? (options.memory ? 'memory' : `sqlite:${options.database}`)
 }
 
 /** Only what was given: everything else is for the defaults to say. */
@@ -97,7 +100,8 @@ async function listen(server: Server, port: number): Promise<number> {
 }
 
 function greet(url: string, plainUrl: string | undefined): void {
-  const where = options.memory ? 'in memory' : `in ${options.database}`
+  // A URL may hold a password.
+  const where = engineUrl() === 'memory' ? 'in memory' : `in ${engineUrl().replace(/\/\/.*@/, '//')}`
   say(`
   The Holdfast demo is at  ${url}${plainUrl ? `\n  redirecting from         ${plainUrl}` : ''}
 

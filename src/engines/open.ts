@@ -106,7 +106,7 @@ const fastFailing = {
   connectTimeout: PATIENCE,
   commandTimeout: PATIENCE,
   socketTimeout: PATIENCE,
-  maxRetriesPerRequest: 1,
+  maxRetriesPerRequest: 0,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   retryStrategy: pause,

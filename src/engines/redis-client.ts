@@ -58,7 +58,7 @@ export interface Primary {
 /** What a server says that doesn't have the key, or not now: the command was not performed. */
 const ELSEWHERE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
 
-export function isElsewhere(reply: unknown): boolean {
+function isElsewhere(reply: unknown): boolean {
   return reply instanceof Error && ELSEWHERE.test(reply.message)
 }
 

@@ -23,17 +23,17 @@ export const HEAD = 3 * DIGITS + STAMP
 const SLACK = 128
 
 /**
- * Whether a replica is there that answers: its last acknowledgement is at most two seconds old, and they come every
+ * Names this primary, when a replica of it answers: its last acknowledgement is at most two seconds old, and they come every
  * second. A frozen one stays "online" for a minute.
  */
-const IS_REPLICATED = `
-local function isReplicated()
+const REPLICATED = `
+local function replicated()
   local info = redis.pcall('INFO', 'replication')
-  if type(info) ~= 'string' then return false end
+  if type(info) ~= 'string' then return '' end
   for lag in info:gmatch('state=online,offset=%d+,lag=(%d+)') do
-    if tonumber(lag) <= 2 then return true end
+    if tonumber(lag) <= 2 then return info:match('master_replid:(%x+)') end
   end
-  return false
+  return ''
 end`
 
 const LATER = `
@@ -41,10 +41,11 @@ local function later(a, b) if a > b then return a end return b end`
 
 /**
  * ARGV: the version expected, '' for none; the head's four parts; the body; '1' to look for replicas; by how many bytes
- * it may grow, '' for any. Says -1 when it grows by more, 0 when it lost, 1 when it wrote, and 2 when a replica gets it, too.
+ * it may grow, '' for any. Says -1 when it grows by more, 0 when it lost, 1 when it wrote, and instead the name of the primary
+ * when a replica gets it, too.
  * Clients send again what a broken connection left unanswered: by its stamp a write knows that it was there already.
  */
-const WRITE = `${LATER}${IS_REPLICATED}
+const WRITE = `${LATER}${REPLICATED}
 local head = redis.call('GETRANGE', KEYS[1], 0, ${HEAD - 1})
 if head:sub(1, ${DIGITS}) ~= ARGV[1] then
   if head:sub(${3 * DIGITS + 1}) ~= ARGV[5] then return 0 end
@@ -55,8 +56,8 @@ else
   if ARGV[8] ~= '' and #value > redis.call('STRLEN', KEYS[1]) + tonumber(ARGV[8]) then return -1 end
   redis.call('SET', KEYS[1], value, 'PXAT', math.max(1, tonumber(expires)))
 end
-if ARGV[7] == '1' and isReplicated() then return 2 end
-return 1`
+local primary = ARGV[7] == '1' and replicated() or ''
+return primary ~= '' and primary or 1`
 
 /** ARGV: the version expected, seenAt, expiresAt. */
 const TOUCH = `${LATER}
@@ -68,18 +69,21 @@ redis.call('SETRANGE', KEYS[1], ${DIGITS}, seen .. expires)
 redis.call('PEXPIREAT', KEYS[1], math.max(1, tonumber(expires)))
 return 1`
 
-/** Says whether there are replicas, and what the server does when it is full. */
-const SURROUNDINGS = `${IS_REPLICATED}
-local info = redis.pcall('INFO', 'memory')
-local policy = type(info) == 'string' and info:match('maxmemory_policy:([%w-]+)') or ''
-return { isReplicated() and 1 or 0, policy }`
+/**
+ * Writes a key's deadline again: a change of nothing, which replicas get. `WAIT` asks for what its own connection has written,
+ * and what is to be waited for may have come over another.
+ */
+export const MARK = `return redis.call('PEXPIREAT', KEYS[1], redis.call('PEXPIRETIME', KEYS[1]))`
+
+/** Says what the server does when it is full. */
+export const EVICTION = `local info = redis.pcall('INFO', 'memory')
+return type(info) == 'string' and info:match('maxmemory_policy:([%w-]+)') or ''`
 
 export const SCRIPTS = {
   write: script(WRITE),
   /** The same on a server that is full: what ends a session or forgets one must not be refused for want of room. */
   writeWhenFull: script(`#!lua flags=allow-oom${WRITE}`),
   touch: script(`#!lua flags=allow-oom${TOUCH}`),
-  surroundings: script(SURROUNDINGS),
 }
 
 function script(text: string): Script {

@@ -1,15 +1,23 @@
 /** Runs the scripts of the Redis engine, and waits for replicas where that is asked for. @module */
 
 import { SessionError } from '../core/errors.ts'
-import { type Commands, isElsewhere } from './redis-client.ts'
-import { SCRIPTS, type Script, type Write, withinSlack, writeArguments } from './redis-scripts.ts'
+import type { Commands } from './redis-client.ts'
+import {
+  EVICTION,
+  MARK,
+  SCRIPTS,
+  type Script,
+  type Write,
+  withinSlack,
+  writeArguments,
+} from './redis-scripts.ts'
 
 /** How long a login or an ending waits for a replica, in milliseconds. Meanwhile its connection serves nobody else. */
 const REPLICA_PATIENCE = 200
 /** How long nobody waits after that was in vain: by then the server itself tells that the replica doesn't answer. */
 const REPLICA_REST = 4_000
-/** How often a command follows its key to another server. */
-const REDIRECTIONS = 3
+/** How long an answer is waited for that should have come by then: others wait for their turn. */
+const REPLICA_DEADLINE = 1_000
 
 export interface Manner {
   /** Whether to wait for a replica. */
@@ -20,9 +28,9 @@ export interface Manner {
 
 export class Writer {
   readonly #commands: Commands
-  /** Whether the last server asked had a replica that answers; undefined before the first was. */
-  #replicated: boolean | undefined
-  #restingUntil = 0
+  /** By primary, what was asked of its replicas last. */
+  readonly #confirmations = new Map<string, Confirmation>()
+  #looked = false
 
   constructor(commands: Commands) {
     this.#commands = commands
@@ -30,16 +38,23 @@ export class Writer {
 
   async write(key: string, write: Write, { confirmed, growing }: Manner): Promise<boolean> {
     const args = writeArguments(write, confirmed)
-    const run = (script: Script, given: string[]) =>
-      confirmed ? this.#runConfirmed(script, key, given) : this.run(script, key, given)
+    const said = String(await this.#writeWithin(key, write, args, growing))
+    if (said === '0' || said === '-1') return false
+    if (confirmed && !this.#looked) await this.#look(key)
+    if (said !== '1') await this.#confirm(said, key)
+    return true
+  }
+
+  async #writeWithin(key: string, write: Write, args: readonly string[], growing: boolean): Promise<unknown> {
     try {
-      return Number(await run(growing ? SCRIPTS.write : SCRIPTS.writeWhenFull, args)) > 0
+      return await this.run(growing ? SCRIPTS.write : SCRIPTS.writeWhenFull, key, args)
     } catch (error) {
-      if (!(error instanceof SessionError) || error.code !== 'ERR_ENGINE_FULL') throw error
+      const full = error instanceof SessionError && error.code === 'ERR_ENGINE_FULL'
+      if (!full || write.expected === null) throw error
       // Renewals, and changes that need no room, go on.
-      const reply = write.expected === null ? -1 : Number(await run(SCRIPTS.writeWhenFull, withinSlack(args)))
-      if (reply < 0) throw error
-      return reply > 0
+      const reply = await this.run(SCRIPTS.writeWhenFull, key, withinSlack(args))
+      if (Number(reply) < 0) throw error
+      return reply
     }
   }
 
@@ -52,50 +67,61 @@ export class Writer {
     }
   }
 
-  /** One round trip, like any other write: the server is told at once to answer no sooner than a replica has it. */
-  async #runConfirmed(script: Script, key: string, args: readonly string[]): Promise<unknown> {
-    this.#replicated ??= await this.#look(key)
-    const waits = this.#replicated && performance.now() >= this.#restingUntil
-    const reply = waits ? await this.#runAndWait(script, key, args) : await this.run(script, key, args)
-    if (Number(reply) > 0) this.#replicated = Number(reply) === 2
-    return reply
+  /**
+   * Waits until a replica has what was written. One `WAIT` at a time, for all who came before it: it blocks its connection, and
+   * many of them in a row would, where the replica is silent, block whatever comes behind for as many times their patience.
+   */
+  async #confirm(primary: string, key: string): Promise<void> {
+    const last = this.#confirmations.get(primary) ?? new Confirmation()
+    this.#confirmations.set(primary, last)
+    if (performance.now() < last.restingUntil) return
+    last.next ??= this.#confirmNext(last, key)
+    await last.next
   }
 
-  async #runAndWait(script: Script, key: string, args: readonly string[]): Promise<unknown> {
+  async #confirmNext(last: Confirmation, key: string): Promise<void> {
+    await last.running?.catch(() => {})
+    last.running = last.next
+    last.next = undefined
+    if (performance.now() < last.restingUntil) return
+    if ((await this.#wait(key)) === 0) last.restingUntil = performance.now() + REPLICA_REST
+  }
+
+  /** @returns how many replicas have everything */
+  async #wait(key: string): Promise<number> {
+    const mark = ['EVAL', MARK, '1', key]
     const wait = ['WAIT', '1', String(REPLICA_PATIENCE)]
-    let run = ['EVALSHA', script.sha]
-    for (let attempt = 0; ; attempt++) {
-      const [reply, acknowledged] = await failing(
-        this.#commands.sendAll(key, [[...run, '1', key, ...args], wait]),
-      )
-      if (isUnknownScript(reply)) run = ['EVAL', script.text]
-      // Any other command finds the key's new place, and makes the client remember it.
-      else if (isElsewhere(reply) && attempt < REDIRECTIONS) await this.#look(key)
-      else {
-        // A server that ceased to be a primary while we waited answers with an error: the write may be lost with it.
-        for (const each of [reply, acknowledged]) if (each instanceof Error) throw failure(each)
-        if (acknowledged === 0) this.#restingUntil = performance.now() + REPLICA_REST
-        return reply
-      }
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error('no answer to WAIT')), REPLICA_DEADLINE)
+    })
+    try {
+      const replies = await failing(Promise.race([this.#commands.sendAll(key, [mark, wait]), late]))
+      // A server that is no primary any more says so: the write may have gone with it.
+      for (const reply of replies) if (reply instanceof Error) throw failure(reply)
+      return Number(replies[1])
+    } finally {
+      clearTimeout(timer)
     }
   }
 
-  async #look(key: string): Promise<boolean> {
-    const [replicas, policy] = (await this.run(SCRIPTS.surroundings, key, [])) as [unknown, unknown]
-    warnOfEviction(String(policy))
-    return Number(replicas) === 1
+  /** Says once what would undo revocations. A server that won't tell is left alone. */
+  async #look(key: string): Promise<void> {
+    this.#looked = true
+    const policy = await this.#commands.send(key, ['EVAL', EVICTION, '1', key]).then(String, () => '')
+    if (policy === '' || policy === 'noeviction') return
+    console.warn(
+      `holdfast/redis: this server's maxmemory-policy is ${policy}: when it is full it forgets sessions, and with a ` +
+        "user's ledger that they were revoked. Set it to noeviction.",
+    )
   }
 }
 
-let warned = false
-
-function warnOfEviction(policy: string): void {
-  if (warned || policy === '' || policy === 'noeviction') return
-  warned = true
-  console.warn(
-    `holdfast/redis: this server's maxmemory-policy is ${policy}: when it is full it forgets sessions, and with a ` +
-      "user's ledger that they were revoked. Set it to noeviction.",
-  )
+/** What is asked of one primary's replicas: one question at a time, and the next one, for whoever comes meanwhile. */
+class Confirmation {
+  running: Promise<void> | undefined
+  next: Promise<void> | undefined
+  restingUntil = 0
 }
 
 function isUnknownScript(error: unknown): boolean {

@@ -643,6 +643,7 @@ describe('the command line', { concurrency: 2 }, () => {
     [['--idle', '2h', '--absolute', '1h'], /idle: must not be longer than absolute/],
     [['--proxy', '0.0.0.0/0'], /proxy: .*names every address/],
     [['--ip', 'sometimes'], /--ip.*Allowed choices are off, report, reauthenticate, revoke/],
+    [['--engine', 'sqlite:x.db'], /--engine.*cannot be used with.*--memory/],
     [['--port', '70000'], /--port.*from 0 to 65535/],
     [['--nonsense'], /unknown option '--nonsense'/],
     [
@@ -671,7 +672,8 @@ describe('the command line', { concurrency: 2 }, () => {
   test('--help names every option', async () => {
     const { code, out } = await runDemo('--help')
     assert.equal(code, 0)
-    const options = 'port database memory tls idle absolute renewal grace late ip user-agent proxy json'
+    const options =
+      'port database memory engine tls idle absolute renewal grace late ip user-agent proxy json'
     for (const option of options.split(' ')) assert.match(out, new RegExp(`--${option}\\b`))
   })
 })

@@ -16,6 +16,18 @@ async function loggedIn(fleet: Fleet, user: string): Promise<Client> {
   return client
 }
 
+/** Registers what only a store on a network is put to, on an empty one. */
+export function raceAllAtOnce(name: string, openStore: OpenStore): void {
+  test(`P2 500 increments of one name, all at once, end at exactly 500 on ${name}: none 409, none 503`, async (t) => {
+    const fleet = new Fleet(t, PATIENT, await openStore(t))
+    await fleet.start(...FOUR)
+    const ada = await loggedIn(fleet, 'ada')
+    const answers = await inParallel(500, 500, (index) => ada.send('POST', '/increment', index))
+    assert.deepEqual(tally(answers), { 200: 500 })
+    assert.deepEqual((await ada.get('/data')).body.data, { count: 500 })
+  })
+}
+
 /** Registers the races on a store, each on an empty one. @param name - what the store is called */
 export function raceProcesses(name: string, openStore: OpenStore): void {
   async function fleetOn(t: TestContext, options: Fleet['options'] = {}): Promise<Fleet> {
@@ -35,15 +47,6 @@ export function raceProcesses(name: string, openStore: OpenStore): void {
         await fleet.look(({ records }) => {
           assert.equal(records.get(ada.id!)!.data, '{"count":2000}')
         })
-      })
-
-      test('P2 500 increments of one name, all at once, end at exactly 500: none 409, none 503', async (t) => {
-        const fleet = await fleetOn(t)
-        await fleet.start(...FOUR)
-        const ada = await loggedIn(fleet, 'ada')
-        const answers = await inParallel(500, 500, (index) => ada.send('POST', '/increment', index))
-        assert.deepEqual(tally(answers), { 200: 500 })
-        assert.deepEqual((await ada.get('/data')).body.data, { count: 500 })
       })
 
       test('P2 200 parallel writes of distinct names all survive', async (t) => {

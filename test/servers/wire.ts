@@ -9,6 +9,7 @@ import type { Scope } from './process.ts'
 export class Wire {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  readonly #dead = new WeakSet<Socket>()
   #target: number
   #delay = 0
   #stalled = false
@@ -47,6 +48,11 @@ export class Wire {
   /** Bytes vanish from now on, new connections' too, and nobody is told: a half-open connection. */
   stall(): void {
     this.#stalled = true
+  }
+
+  /** The same for the connections that are open now, while new ones are served. */
+  stallOpen(): void {
+    for (const socket of this.#sockets) this.#dead.add(socket)
   }
 
   /** Ends every connection at once; new ones are served. */
@@ -91,7 +97,7 @@ export class Wire {
       else this.onRequest?.(chunk)
       queue = queue.then(async () => {
         if (this.#delay > 0) await sleep(this.#delay)
-        if (!this.#stalled && !to.destroyed) to.write(chunk)
+        if (!this.#stalled && !this.#dead.has(from) && !to.destroyed) to.write(chunk)
       })
     })
   }

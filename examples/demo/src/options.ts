@@ -8,6 +8,7 @@ export interface DemoOptions {
   readonly port: number
   readonly database: string
   readonly memory?: true
+  readonly engine?: string
   readonly tls?: true
   readonly idle?: Duration
   readonly absolute?: Duration
@@ -33,6 +34,12 @@ export function parseOptions(argv: readonly string[]): DemoOptions {
         .conflicts('memory'),
     )
     .option('--memory', 'keep everything in memory instead; a restart forgets it')
+    .addOption(
+      new Option(
+        '--engine <url>',
+        'keep sessions elsewhere: redis://…, redis+cluster://…, postgres://…, sqlite:FILE or memory; accounts and keys stay with the database',
+      ).conflicts('memory'),
+    )
     .option('--tls', 'serve HTTPS with a certificate of its own, and redirect a plain port to it')
     .optionsGroup('Limits, with their unit (10s, 30m, 12h):')
     .option('--idle <duration>', 'end a session that was not used for so long (default: 30m)')

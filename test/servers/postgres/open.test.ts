@@ -1,11 +1,13 @@
 /** The engine by its URL, and the races of several server processes on it. */
 
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { openEngine } from '../../../src/engines/open.ts'
 import { recordOf, refusal } from '../../core/fixtures.ts'
-import { raceProcesses } from '../../races/processes.ts'
-import { freePort } from '../process.ts'
+import { Client, startDemo } from '../../demo/demo-process.ts'
+import { raceAllAtOnce, raceProcesses } from '../../races/processes.ts'
+import { freePort, temporaryFolder } from '../process.ts'
 import { databaseOf, missing, PostgresServer } from './server.ts'
 
 const server = missing ? null! : await PostgresServer.start({ after })
@@ -23,6 +25,21 @@ describe('postgres: by its URL', { skip: missing }, () => {
     assert.deepEqual(await server.query(connections), [{ n: 1 }])
     await engine.close!()
     await assert.rejects(async () => engine.load('x'), { code: 'ERR_ENGINE' })
+  })
+
+  test('two demos share their sessions on it, and an end on one counts on the other', async (t) => {
+    const url = await server.database()
+    const args = ['--database', join(temporaryFolder(t, 'demo'), 'demo.db'), '--engine', url]
+    const [one, other] = [await startDemo(...args), await startDemo(...args)]
+    t.after(() => Promise.all([one.stop(), other.stop()]))
+    const ada = new Client(one.url)
+    assert.equal((await ada.logIn('ada', 'analytical-engine')).status, 303)
+    const elsewhere = new Client(other.url, undefined, ada.cookies)
+    assert.equal((await elsewhere.get('/account')).status, 200)
+    const rows = await server.query('SELECT DISTINCT user_id FROM holdfast_users', databaseOf(url))
+    assert.deepEqual(rows, [{ user_id: 'ada' }])
+    assert.equal((await elsewhere.submit('/logout', {}, '/account')).status, 303)
+    assert.notEqual((await ada.get('/account')).status, 200)
   })
 
   test('a server that is not there, or refuses, is an error that names no password', async () => {
@@ -43,5 +60,7 @@ describe('postgres: by its URL', { skip: missing }, () => {
 if (!missing) {
   let races = 0
   const database = await server.database()
-  raceProcesses('PostgreSQL', () => `${database}?prefix=race${++races}`)
+  const openStore = () => `${database}?prefix=race${++races}`
+  raceProcesses('PostgreSQL', openStore)
+  raceAllAtOnce('PostgreSQL', openStore)
 }

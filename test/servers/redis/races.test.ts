@@ -1,7 +1,7 @@
 /** The races of several server processes, on Redis, Valkey and a Cluster. */
 
 import { after, before } from 'node:test'
-import { raceProcesses } from '../../races/processes.ts'
+import { raceAllAtOnce, raceProcesses } from '../../races/processes.ts'
 import { scopeOf } from '../process.ts'
 import { type RedisCluster, startCluster } from './cluster.ts'
 import { available, type RedisServer, startRedis } from './server.ts'
@@ -14,7 +14,9 @@ for (const flavour of available('redis', 'valkey')) {
   before(async () => {
     server = await startRedis(scope, flavour)
   })
-  raceProcesses(flavour, () => `redis://127.0.0.1:${server.port}?prefix=race-${++drawn}:`)
+  const open = () => `redis://127.0.0.1:${server.port}?prefix=race-${++drawn}:`
+  raceAllAtOnce(flavour, open)
+  raceProcesses(flavour, open)
 }
 
 for (const flavour of available('redis')) {
@@ -22,8 +24,7 @@ for (const flavour of available('redis')) {
   before(async () => {
     cluster = await startCluster(scope, flavour)
   })
-  raceProcesses(
-    `a Cluster of ${flavour}`,
-    () => `redis+cluster://127.0.0.1:${cluster.nodes[0]!.port}?prefix=race-${++drawn}:`,
-  )
+  const open = () => `redis+cluster://127.0.0.1:${cluster.nodes[0]!.port}?prefix=race-${++drawn}:`
+  raceAllAtOnce(`a Cluster of ${flavour}`, open)
+  raceProcesses(`a Cluster of ${flavour}`, open)
 }
