@@ -41,6 +41,8 @@ export async function holdfast(
     env: { PATH: process.env.PATH, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
+  // One that doesn't end by itself has no exit status.
+  const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
   child.stdin.on('error', () => {})
   child.stdin.end(input)
   const ended = once(child, 'close')
@@ -50,6 +52,7 @@ export async function holdfast(
     }),
   )
   await ended
+  clearTimeout(timer)
   return { exit: child.exitCode, stdout: stdout!, stderr: stderr! }
 }
 
