@@ -15,8 +15,13 @@ import { trustProxies } from './proxy.ts'
 export function createSessions<Data extends object = Record<string, unknown>>(
   options: SessionsOptions<Data>,
 ): Sessions<Data> {
-  trustProxies(options?.proxy ?? [])
-  const sessions = new Sessions<Data>({ ...options, bindings: options?.bindings ?? [userAgent(), ip()] })
+  const sessions = new Sessions<Data>(withDefaults(options))
   for (const warning of sessions.policy.warnings) console.warn(`holdfast: ${warning}`)
   return sessions
+}
+
+/** Fills in what the core can't: it knows no binding. Not for applications. */
+export function withDefaults<Data extends object>(options: SessionsOptions<Data>): SessionsOptions<Data> {
+  trustProxies(options?.proxy ?? [])
+  return { ...options, bindings: options?.bindings ?? [userAgent(), ip()] }
 }

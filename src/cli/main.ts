@@ -1,37 +1,76 @@
 #!/usr/bin/env node
-/** The `holdfast` command: `npx holdfast keygen` draws a key for `createSessions({ keys })`. */
+/** The `holdfast` command: one file for each of its commands, and here what they have in common. @module */
 
-import { randomBytes } from 'node:crypto'
+import { Command, CommanderError } from 'commander'
+import { addAudit } from './audit.ts'
+import { addCheck } from './check.ts'
+import { addExplain } from './explain.ts'
+import { addKeygen } from './keygen.ts'
+import { addList } from './list.ts'
+import { addMigrate } from './migrate.ts'
+import { say } from './output.ts'
+import { addRevoke } from './revoke.ts'
+import { addShow } from './show.ts'
+import { addStats } from './stats.ts'
+import { EXIT, type Exit, messageOf, Stop } from './stop.ts'
+import { addSweep } from './sweep.ts'
 
-const USAGE = `Usage: holdfast <command>
+const AFTER = `
+Exit status: 0 done, 1 done and the answer is no, 2 wrong usage, 3 the store failed, 4 a bug of holdfast.
+Data goes to standard output, words to standard error. HOLDFAST_DEBUG=1 shows the stack of an error.
 
-Commands:
-  keygen    print a new random key: 32 bytes, base64url
+Examples:
+  holdfast list --store sqlite:sessions.db --user ada
+  holdfast revoke --store sqlite:sessions.db --user ada --yes
+  holdfast audit verify --audit sqlite:audit.db
+  holdfast check ./sessions.ts --fail-on error`
 
-Options:
-  --help    print this text
+const add = [
+  addKeygen,
+  addList,
+  addShow,
+  addRevoke,
+  addSweep,
+  addStats,
+  addAudit,
+  addMigrate,
+  addExplain,
+  addCheck,
+]
 
-The keys of an application are secrets: keep them where its passwords are kept.
-To roll keys, put the new one first and keep the old one behind it, with a comma between.
-`
+// Whoever reads us may have enough: `holdfast list | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug),
+)
 
-process.exitCode = run(process.argv.slice(2))
+const exit = await main(process.argv.slice(2))
+// An application's module may hold timers and sockets of its own: it was only read.
+process.stdout.write('', () => process.exit(exit))
 
-function run(args: readonly string[]): number {
-  const [command, ...rest] = args
-  if (command === undefined || command === 'help' || args.includes('--help') || args.includes('-h')) {
-    const asked = command !== undefined
-    const stream = asked ? process.stdout : process.stderr
-    stream.write(USAGE)
-    return asked ? 0 : 2
+async function main(args: readonly string[]): Promise<Exit> {
+  let exit: Exit = EXIT.ok
+  const program = new Command('holdfast')
+    .description('Session security for TypeScript servers: keys, sessions, audit log, configuration.')
+    .addHelpText('after', AFTER)
+    .showHelpAfterError("Run 'holdfast --help' for the commands.")
+    .exitOverride()
+  for (const each of add)
+    each(program, (action) => async (...given) => {
+      exit = await action(...given)
+    })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exit
+  } catch (error) {
+    return report(error)
   }
-  if (command !== 'keygen') return refuse(`unknown command '${command}'`)
-  if (rest.length > 0) return refuse(`keygen takes no arguments, got '${rest.join(' ')}'`)
-  process.stdout.write(`${randomBytes(32).toString('base64url')}\n`)
-  return 0
 }
 
-function refuse(problem: string): number {
-  process.stderr.write(`holdfast: ${problem}\nRun 'holdfast --help' for the commands.\n`)
-  return 2
+function report(error: unknown): Exit {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  const known = error instanceof Stop
+  say(`holdfast: ${known ? '' : 'a bug of ours: '}${messageOf(error)}`)
+  if (process.env.HOLDFAST_DEBUG) console.error(error)
+  else if (!known) say('HOLDFAST_DEBUG=1 shows where.')
+  return known ? error.exit : EXIT.bug
 }

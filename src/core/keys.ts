@@ -21,6 +21,11 @@ export class KeyRing {
     })
   }
 
+  /** How many keys verify. */
+  get size(): number {
+    return this.#keys.length
+  }
+
   /** MACs by the newest key. @returns base64url, 43 characters */
   sign(purpose: Purpose, text: string): string {
     return hmac(this.#keys[0]![purpose], text)

@@ -134,6 +134,8 @@ export interface Policy {
   readonly hsts: string | null
   readonly insecureHttp: boolean
   readonly engineTimeout: Millis
+  /** Whether somebody hears of events. */
+  readonly observed: boolean
   /** What an operator should know of these options, in words. */
   readonly warnings: readonly string[]
 }
@@ -257,6 +259,7 @@ export function createPolicy(options: SessionsOptions<never>): Policy {
     hsts: readHsts(options.hsts),
     insecureHttp: boolean(insecureHttp, 'insecureHttp'),
     engineTimeout: read(options.engineTimeout, 'engineTimeout', 2_000),
+    observed: options.onEvent !== undefined,
     warnings,
   })
 }

@@ -13,6 +13,7 @@ import {
 import type { Millis } from './duration.ts'
 import type { AssuranceLevel, EndReason, SessionRecord } from './engine.ts'
 import { SessionError } from './errors.ts'
+import type { EventDetails, EventName } from './events.ts'
 import type { Admission } from './guard.ts'
 import { isLive, isOutdated } from './judge.ts'
 import { isUserId } from './ledger.ts'
@@ -102,6 +103,7 @@ export interface SessionState {
   /** Settles when the commits begun so far are done; never rejects. Null before the first. */
   performing: Promise<void> | null
   readonly commit: () => Promise<void>
+  readonly report: (name: EventName, details: EventDetails) => void
 }
 
 /** What `open` finds where no token of ours is shown. */
@@ -372,9 +374,24 @@ export class Session<Data extends object = Record<string, unknown>> {
       if (this.#state.pending.login) {
         this.#state.pending = nothingPending()
         this.#state.data = null
+      } else if (this.userId !== null && error instanceof SessionError && error.status === 401) {
+        // Of visitors every protected page would tell, and nobody listen any more.
+        this.#state.report('authz_fail', { sessionId: this.id, userId: this.userId, code: error.code })
       }
       throw error
     }
+  }
+
+  /**
+   * Tells the listener that a login failed, as `authn_login_fail`: only the application knows.
+   *
+   * @param userId - the user whom the client claimed to be; null where there is none. Not what was typed: that is, now
+   *   and then, a password.
+   * @param reason - such as `'password'`, `'otp'`, `'locked'`
+   * @see ASVS 16.3.1
+   */
+  loginFailed(userId: string | null, reason: string | null = null): void {
+    this.#state.report('authn_login_fail', { sessionId: this.id, userId, reason })
   }
 
   #meet(requirement: Requirement): string {

@@ -53,6 +53,9 @@ export interface SessionPage {
   readonly next: string | null
 }
 
+/** Reaches the engine of an application's sessions, for the command line alone. */
+export let engineOf: (sessions: object) => Engine
+
 /** The sessions of an application: one of these for each process, shared by every request. */
 export class Sessions<Data extends object = Record<string, unknown>> {
   /** The options, checked and filled in. */
@@ -65,6 +68,10 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   readonly #committer: Committer
   readonly #report: Report
   readonly #storage = new AsyncLocalStorage<Session<Data>>()
+
+  static {
+    engineOf = (sessions) => (sessions as Sessions).#engine
+  }
 
   /** @throws {SessionError} `ERR_OPTION`, naming the option and the right form */
   constructor(options: SessionsOptions<Data>) {
@@ -115,6 +122,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
       clearSiteData: [],
       performing: null,
       commit: () => this.#perform(state),
+      report: (name, details) => this.#report(name, context, details),
     }
     const session = new Session<Data>(state)
     if (!state.refusal) checkCsrf(session, state)

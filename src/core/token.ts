@@ -71,6 +71,12 @@ export function formatOffer(keys: KeyRing, name: string, shown: Token, issued: M
   return formatToken(keys, name, { ...shown, parent: sha256(shown.secret), secret: drawSecret(), issued })
 }
 
+/** Tells what a text has the form of, and nothing of whether it is genuine. */
+export function formOf(text: string): 'session' | 'visitor' | null {
+  if (text.length > MAX_LENGTH) return null
+  return TOKEN.test(text) ? 'session' : VISITOR.test(text) ? 'visitor' : null
+}
+
 /** Reads a token. @returns null when it is malformed or its tag is not ours */
 export function parseToken(keys: KeyRing, name: string, text: string): Token | null {
   const match = text.length <= MAX_LENGTH ? TOKEN.exec(text) : null

@@ -24,15 +24,19 @@ const STARTING = 5_000
  *
  * `?prefix=app:` puts another prefix before each key of Redis; of PostgreSQL, `?prefix=app&schema=sessions` names the tables.
  *
+ * @param options.migrate - whether PostgreSQL's tables are made or brought up to date, or only looked at
  * @throws {SessionError} `ERR_OPTION` when the URL makes no sense, or its client library isn't installed; `ERR_ENGINE` when
  *   no server answers
  */
-export async function openEngine(url: string): Promise<Engine> {
+export async function openEngine(
+  url: string,
+  { migrate = true }: { readonly migrate?: boolean } = {},
+): Promise<Engine> {
   if (url === 'memory') return (await import('./memory.ts')).memory()
   const [, scheme = '', rest = ''] = /^([a-z+]+):(.*)$/s.exec(url) ?? []
   if (scheme === 'sqlite') return (await import('./sqlite.ts')).sqlite(rest)
   if (/^(redis|valkey)s?(\+cluster)?$/.test(scheme)) return openRedis(scheme, rest)
-  if (/^postgres(ql)?$/.test(scheme)) return openPostgres(url)
+  if (/^postgres(ql)?$/.test(scheme)) return openPostgres(url, migrate)
   throw new SessionError(
     'ERR_OPTION',
     `There is no engine for ${scheme === '' ? 'that' : `${scheme}:`}; expected memory, sqlite:FILE, redis://…, redis+cluster://… or postgres://…`,
@@ -67,7 +71,7 @@ async function openRedis(scheme: string, rest: string): Promise<Engine> {
   return { ...engine, close: () => end(client) }
 }
 
-async function openPostgres(text: string): Promise<Engine> {
+async function openPostgres(text: string, migrate: boolean): Promise<Engine> {
   const url = URL.parse(text)
   if (!url) throw new SessionError('ERR_OPTION', 'expected postgres://[user:password@]host[:port]/database')
   const tables = Object.fromEntries(
@@ -83,7 +87,7 @@ async function openPostgres(text: string): Promise<Engine> {
   // The verbs tell of what matters. Without a listener, an idle connection that ends would end the process.
   pool.on('error', () => {})
   try {
-    const engine = postgres(pool, tables)
+    const engine = postgres(pool, { ...tables, migrate })
     await engine.load('')
     return { ...engine, close: () => pool.end() }
   } catch (error) {

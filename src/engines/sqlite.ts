@@ -9,10 +9,7 @@
  * @module
  */
 
-import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Engine, MaybePromise } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
 import {
@@ -24,6 +21,7 @@ import {
   toRecord,
   type UserRow,
 } from './rows.ts'
+import { BUSY, isBusy, openFile, PATIENCE, persist } from './sqlite-file.ts'
 import { migrate, pragma, prepareAll, type Statements } from './sqlite-tables.ts'
 
 export interface SqliteOptions {
@@ -34,13 +32,6 @@ export interface SqliteOptions {
    */
   readonly synchronous?: 'normal' | 'full'
 }
-
-/** How long a verb waits for a database that others keep locked, before it fails. */
-const PATIENCE = 2_000
-
-/** SQLITE_BUSY and SQLITE_LOCKED, and their extended codes, whose low byte is theirs. */
-const BUSY = 5
-const LOCKED = 6
 
 /**
  * Keeps sessions in SQLite. Each verb is one statement, answered at once; while another process holds the lock it
@@ -56,7 +47,7 @@ const LOCKED = 6
 export function sqlite(source: string | DatabaseSync, options: SqliteOptions = {}): Engine {
   const durability = check(source, options)
   const ours = typeof source === 'string'
-  const database = ours ? openFile(source) : source
+  const database = ours ? open(source) : source
   let statements: Statements | undefined
   let closed = false
   try {
@@ -83,19 +74,9 @@ export function sqlite(source: string | DatabaseSync, options: SqliteOptions = {
       return attempt(verb)
     } catch (error) {
       if (!isBusy(error)) throw failure(error)
-      return persist(verb)
-    }
-  }
-
-  async function persist<T>(verb: (prepared: Statements) => T): Promise<T> {
-    const deadline = performance.now() + PATIENCE
-    for (let longest = 2; ; longest = Math.min(2 * longest, 32)) {
-      await sleep(1 + Math.random() * longest)
-      try {
-        return attempt(verb)
-      } catch (error) {
-        if (!isBusy(error) || performance.now() > deadline) throw failure(error)
-      }
+      return persist(() => attempt(verb)).catch((late) => {
+        throw failure(late)
+      })
     }
   }
 
@@ -181,30 +162,11 @@ function check(source: unknown, options: SqliteOptions): 'normal' | 'full' {
   return synchronous ?? 'normal'
 }
 
-function openFile(path: string): DatabaseSync {
-  if (path === ':memory:') return new DatabaseSync(path)
-  const file = resolve(path)
+function open(path: string): DatabaseSync {
   try {
-    createPrivately(file)
-    if (!statSync(file).isFile()) throw new Error('it is not a file')
-    // SQLite would open what it may not write read-only, and fail at the first login instead of now.
-    accessSync(file, constants.R_OK | constants.W_OK)
-    return new DatabaseSync(file)
+    return openFile(path)
   } catch (error) {
     throw refusal(path, error)
-  }
-}
-
-/**
- * Creates the file before SQLite does, which would let everybody read it. Only a file that isn't there: closing one
- * that a connection of this process has open would drop that connection's locks.
- * @see https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
- */
-function createPrivately(file: string): void {
-  try {
-    closeSync(openSync(file, 'wx', 0o600))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 
@@ -234,11 +196,6 @@ function warnOfOldSqlite(database: DatabaseSync): void {
     `holdfast/sqlite: the bundled SQLite ${version} has a bug that can, rarely, corrupt a WAL database which several ` +
       'connections write to; it is mended in 3.51.3. Update Node.',
   )
-}
-
-function isBusy(error: unknown): boolean {
-  const code = Number((error as { errcode?: unknown } | null)?.errcode) & 0xff
-  return code === BUSY || code === LOCKED
 }
 
 function failure(error: unknown): SessionError {

@@ -13,6 +13,7 @@ describe('events', () => {
     reportTo((event) => heard.push(event))('session_created', context, { sessionId: 's', userId: 'ada' })
     assert.deepEqual(heard, [
       {
+        id: heard[0]!.id,
         name: 'session_created',
         at: NOW,
         sessionId: 's',
@@ -38,6 +39,13 @@ describe('events', () => {
       'session_unknown',
       request({ headers, search: '?sesame' }),
     )
+  })
+  test('each event has an id of its own, which no other process draws', () => {
+    const ids = new Set<string>()
+    const report = reportTo(({ id }) => ids.add(id))
+    for (let count = 0; count < 1_000; count++) report('session_token_forged', null)
+    assert.equal(ids.size, 1_000)
+    for (const id of ids) assert.match(id, /^[\w-]{12}\.[\da-z]+$/)
   })
   test('without a request it is of now, and of nowhere', () => {
     const before = Date.now()

@@ -35,6 +35,7 @@ describe('policy: without options', () => {
       hsts: 'max-age=31536000; includeSubDomains',
       insecureHttp: false,
       engineTimeout: 2_000,
+      observed: false,
       warnings: [],
     })
     assert.deepEqual(csrf, {

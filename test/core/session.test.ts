@@ -1747,3 +1747,37 @@ describe('session: P6, the token is in one cookie and nowhere else', () => {
     }
   })
 })
+
+describe('session: what only the application, or a refusal, can tell (ASVS 16.3.1, 16.3.2)', () => {
+  test('a login that failed: whom it was for, and why', async () => {
+    const { sessions, browser, events } = setUp()
+    await visit(sessions, browser, post(), (session) => session.loginFailed('ada', 'password'))
+    await visit(sessions, browser, post(), (session) => session.loginFailed(null))
+    assert.deepEqual(
+      events.map(({ name, userId, reason, path, ip }) => [name, userId, reason, path, ip]),
+      [
+        ['authn_login_fail', 'ada', 'password', '/', '203.0.113.7'],
+        ['authn_login_fail', null, null, '/', '203.0.113.7'],
+      ],
+    )
+    assert.equal(browser.jar.size, 0, 'and nothing is stored')
+  })
+  test('who is logged in and is refused is told; a visitor, and a mistake of the application, are not', async () => {
+    const { sessions, browser, events } = await loggedIn()
+    events.splice(0)
+    const ask = (requirement: object) =>
+      visit(sessions, browser, later(MINUTE), (session) => assert.throws(() => session.require(requirement)))
+    await ask({ methods: ['otp'] })
+    await ask({ authenticatedWithin: '1s' })
+    await ask({ authenticatedWithin: 1 })
+    await visit(sessions, new Browser(), {}, (session) => assert.throws(() => session.require()))
+    await visit(sessions, browser, later(MINUTE), (session) => session.require())
+    assert.deepEqual(
+      events.map(({ name, userId, sessionId, code }) => [name, userId, sessionId?.length, code]),
+      [
+        ['authz_fail', 'ada', 22, 'ERR_METHODS'],
+        ['authz_fail', 'ada', 22, 'ERR_NOT_RECENT'],
+      ],
+    )
+  })
+})

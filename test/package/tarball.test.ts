@@ -69,8 +69,26 @@ describe('the tarball in a blank project', { timeout: 120_000 }, () => {
       await importIn(project, subpath)
   })
 
-  test('npx holdfast keygen', async () => {
-    assert.match(await npm(project, 'exec', '--offline', '--', 'holdfast', 'keygen'), /^[\w-]{43}\n$/)
+  test('npx holdfast keygen, and what needs a store and a module of the application', async () => {
+    const holdfast = (...args: string[]) => npm(project, 'exec', '--offline', '--', 'holdfast', ...args)
+    const key = await holdfast('keygen')
+    assert.match(key, /^[\w-]{43}\n$/)
+    await holdfast('migrate', '--store', 'sqlite:sessions.db', '--audit', 'sqlite:audit.db')
+    assert.equal(JSON.parse(await holdfast('stats', '--store', 'sqlite:sessions.db', '--json')).sessions, 0)
+    assert.match(await holdfast('audit', 'verify', '--audit', 'sqlite:audit.db'), /^whole: no rows/)
+    writeFileSync(
+      join(project, 'sessions.ts'),
+      `import { createSessions } from 'holdfast'
+import { auditTo } from 'holdfast/audit'
+import { sqlite } from 'holdfast/sqlite'
+const audit = auditTo('audit.db')
+const keys: string = '${key.trim()}'
+export const sessions = createSessions({ engine: sqlite('sessions.db'), keys, onEvent: audit.onEvent })
+`,
+    )
+    const { failed } = JSON.parse(await holdfast('check', 'sessions.ts', '--json'))
+    assert.equal(failed, false)
+    assert.equal(await holdfast('list', '--config', 'sessions.ts', '--json'), '')
   })
 
   test('with the optional packages there, every subpath can be imported, and the types hold', async () => {

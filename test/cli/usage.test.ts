@@ -1,0 +1,98 @@
+/** Wrong usage, and stores that fail: an exit status, one line of words, and no stack. */
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { App, folderOf, holdfast, MAIN, SOURCE } from './support.ts'
+
+const lines = (text: string) =>
+  text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
+
+describe('wrong usage and stores that fail', () => {
+  const folder = { path: '' }
+  const rows: [args: string[], exit: number, words: RegExp][] = [
+    [[], 2, /Usage: holdfast/],
+    [['lsit'], 2, /unknown command 'lsit'/],
+    [['list'], 2, /which store\?/],
+    [['list', '--store', 'mongodb://x'], 2, /no engine for mongodb:; expected memory, sqlite:FILE/],
+    [['list', '--store', 'memory'], 2, /in its own process alone/],
+    [['list', '--store', 'redis://u:sesame@127.0.0.1:1'], 3, /no server answers at 127\.0\.0\.1:1/],
+    [['list', '--store', 'postgres://u:sesame@127.0.0.1:1/x'], 3, /postgres: .*ECONNREFUSED/],
+    [['audit', 'tail', '--audit', 'postgres://u:sesame@127.0.0.1:1/x'], 3, /no server answers/],
+    [['audit', 'tail', '--audit', 'redis://127.0.0.1:1'], 2, /sqlite:FILE or postgres/],
+    [['list', '--store', 'sqlite:none.db'], 2, /no file none\.db; holdfast migrate makes one/],
+    [['list', '--store', 'sqlite:a', '--config', 'b'], 2, /which of the two\?/],
+    [['list', '--store', 'sqlite:text.db'], 2, /not a database/],
+    [['list', '--config', 'none.ts'], 2, /can't load none\.ts: Cannot find module/],
+    [['list', '--config', 'throws.mjs'], 2, /can't load throws\.mjs: on purpose/],
+    [['list', '--config', 'empty.mjs'], 2, /empty\.mjs must export options/],
+    [['list', '--config', 'wrong.mjs'], 2, /wrong\.mjs: engine: expected an engine/],
+    [['list', '--config', 'down.mjs'], 3, /the store failed: .*on purpose/],
+    [['list', '--config', 'unlisted.mjs'], 3, /the unlisted engine can't list its sessions/],
+    [['show'], 2, /missing required argument/],
+    [['migrate'], 2, /what\? Give --store, --config or --audit/],
+    [['list', '--limit', '0'], 2, /whole number above 0/],
+    [['audit', 'verify'], 2, /which audit log\?/],
+    [['audit', 'verify', '--audit', 'sqlite:none.db'], 2, /no file none\.db/],
+    [['audit', 'verify', '--audit', 'sqlite:empty.db'], 3, /holds no audit log/],
+    [['audit', 'verify', '--anchor', '7'], 2, /expected SEQ:SEAL/],
+  ]
+  for (const [args, exit, words] of rows) {
+    test(`holdfast ${args.join(' ')}: ${exit}, in words, without a stack`, async (t) => {
+      folder.path = folderOf(t)
+      const engine = (rest: string) =>
+        `export default { engine: { name: 'unlisted', shared: false, replace() {}, loadUser() {}, ${rest} } }`
+      const files = {
+        'text.db': 'this is not a database, and long enough to be one that is broken',
+        'empty.db': '',
+        'throws.mjs': "throw new Error('on purpose')",
+        'empty.mjs': 'export default {}',
+        'wrong.mjs': 'export default { engine: {} }',
+        'down.mjs': engine("scan() { throw new Error('on purpose') }"),
+        'unlisted.mjs': engine(''),
+      }
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(folder.path, name), text)
+      const run = await holdfast(args, { cwd: folder.path })
+      assert.equal(run.exit, exit, run.stderr)
+      assert.equal(run.stdout, '')
+      assert.match(run.stderr, words)
+      assert.doesNotMatch(run.stderr, /^\s+at |sesame/m)
+      assert.ok(!existsSync(join(folder.path, 'none.db')), 'looking makes nothing')
+    })
+  }
+
+  test('HOLDFAST_DEBUG=1 shows the stack', async (t) => {
+    const { stderr } = await holdfast(['list', '--config', 'none.ts'], {
+      cwd: folderOf(t),
+      env: { HOLDFAST_DEBUG: '1' },
+    })
+    assert.match(stderr, /^\s+at /m)
+  })
+
+  test('a reader that has enough is no error', async (t) => {
+    const app = new App(t)
+    await app.login('ada')
+    const child = spawn(process.execPath, [SOURCE, MAIN, 'list', '--json'], {
+      env: { HOLDFAST_STORE: app.store },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const ended = once(child, 'close')
+    child.stdout.destroy()
+    const words = Buffer.concat(await child.stderr.toArray()).toString()
+    await ended
+    assert.deepEqual([child.exitCode, words], [0, ''])
+  })
+
+  test('the store and the module may stand in the environment', async (t) => {
+    const app = new App(t)
+    await app.login('ada')
+    const { stdout } = await holdfast(['list', '--json'], { env: { HOLDFAST_STORE: app.store } })
+    assert.equal(lines(stdout).length, 1)
+  })
+})
