@@ -65,7 +65,7 @@ function test(args) {
     ...(browser === undefined ? { HOLDFAST_BROWSER_SKIP: '1' } : { HOLDFAST_CHROMIUM: browser }),
   }
   const where = browser === undefined ? 'WITHOUT a browser' : `browser: ${browser}`
-  const files = args.length > 0 ? args : ['test/!(servers)/**/*.test.ts']
+  const files = args.length > 0 ? args : ['test/!(deep|servers)/**/*.test.ts']
   const steps = [
     ['types', () => bin('tsc', ['-p', 'tsconfig.json'])],
     ['lint and format', () => bin('biome', ['check', '--error-on-warnings', '.'])],
@@ -99,14 +99,14 @@ function test(args) {
 /** The tests that need neither a build nor a browser; or the files given. */
 function quick(args) {
   install()
-  const files = args.length > 0 ? args : ['test/!(browser|package|model|properties|servers)/**/*.test.ts']
+  const files = args.length > 0 ? args : ['test/!(browser|deep|package|model|properties|servers)/**/*.test.ts']
   finish(run(node('tests'), [...testing, ...files]))
 }
 
 /** What searches instead of checking: every order of a few requests, and many orders of many. Takes minutes. */
 function deep(args) {
   install()
-  const files = args.length > 0 ? args : ['test/{model,properties}/**/*.test.ts']
+  const files = args.length > 0 ? args : ['test/{deep,model,properties}/**/*.test.ts']
   finish(run(node('tests'), ['--conditions=holdfast-source', '--test', ...files]))
 }
 

@@ -326,10 +326,11 @@ class World {
         if (replaced) taken.add(replaced.id)
         if (replaced) this.#kill(replaced)
         if (action.do === 'login') return
-        this.#revokedAt.set(action.user, Math.max(this.#revokedAt.get(action.user) ?? 0, begunAt))
+        // It counts from its end: what was begun until then may have been let in by the old password.
+        const at = Date.now()
+        this.#revokedAt.set(action.user, at)
         for (const other of this.#known.values()) {
-          // One that was made in the same moment may have come after.
-          if (other.user === action.user && other !== made && !taken.has(other.id)) this.#kill(other, begunAt)
+          if (other.user === action.user && other !== made && !taken.has(other.id)) this.#kill(other, at)
         }
         return
       }
