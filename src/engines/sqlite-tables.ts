@@ -1,8 +1,6 @@
-/** The tables of the SQLite engine: their schema, its statements, and how values become rows. @module */
+/** The tables of the SQLite engine: their schema and its statements. @module */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { SessionRecord, UserLedger } from '../core/engine.ts'
-import { SessionError } from '../core/errors.ts'
 
 /** Entry `n` brings the tables from version `n` to `n + 1`. Entries that were published are never changed. */
 const MIGRATIONS = [
@@ -49,21 +47,6 @@ const VERBS = {
 
 export type Statements = Record<keyof typeof VERBS, StatementSync>
 
-export interface SessionRow {
-  readonly id: string
-  readonly version: number
-  readonly user_id: string | null
-  readonly seen_at: number
-  readonly expires_at: number
-  readonly record: string
-}
-
-export interface UserRow {
-  readonly version: number
-  readonly expires_at: number
-  readonly ledger: string
-}
-
 /** Reads the tables' version without a lock, and takes one only when there is something to make. */
 export function migrate(database: DatabaseSync): void {
   if (schemaVersion(database) === MIGRATIONS.length) return
@@ -108,55 +91,4 @@ function configure(statement: StatementSync): StatementSync {
 /** @returns the first column of a pragma's answer */
 export function pragma(database: DatabaseSync, text: string): unknown {
   return Object.values(configure(database.prepare(`PRAGMA ${text}`)).get() ?? {})[0]
-}
-
-export function fromRecord(record: SessionRecord) {
-  const { id, version, userId, seenAt, expiresAt, ...rest } = record
-  const user = userId === null ? null : toColumn(userId)
-  return [version, user, seenAt, expiresAt, JSON.stringify(rest), toColumn(id)] as const
-}
-
-export function toRecord(row: SessionRow): SessionRecord {
-  return {
-    ...parse<Omit<SessionRecord, 'id' | 'version' | 'userId' | 'seenAt' | 'expiresAt'>>(row.record),
-    id: fromColumn(row.id),
-    version: row.version,
-    userId: row.user_id === null ? null : fromColumn(row.user_id),
-    seenAt: row.seen_at,
-    expiresAt: row.expires_at,
-  }
-}
-
-export function fromLedger(ledger: UserLedger) {
-  const { userId, version, expiresAt, ...rest } = ledger
-  return [version, expiresAt, JSON.stringify(rest), toColumn(userId)] as const
-}
-
-export function toLedger(userId: string, row: UserRow): UserLedger {
-  const rest = parse<Omit<UserLedger, 'userId' | 'version' | 'expiresAt'>>(row.ledger)
-  return { ...rest, userId, version: row.version, expiresAt: row.expires_at }
-}
-
-/** The parser's own message would quote the record. */
-function parse<T>(text: string): T {
-  try {
-    return JSON.parse(text) as T
-  } catch {
-    throw new SessionError('ERR_ENGINE', 'sqlite: a stored record is not valid JSON')
-  }
-}
-
-/** A leading quote, a NUL, a lone surrogate. */
-const ODD = /^"|\0|\p{Surrogate}/u
-
-/**
- * Writes most texts as they are, and as JSON strings those that would come back changed: `node:sqlite` before 24 reads
- * text up to its first NUL, and lone surrogates all become U+FFFD, so that two users would share one row.
- */
-export function toColumn(text: string): string {
-  return ODD.test(text) ? JSON.stringify(text) : text
-}
-
-function fromColumn(text: string): string {
-  return text.startsWith('"') ? (JSON.parse(text) as string) : text
 }

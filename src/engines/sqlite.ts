@@ -18,16 +18,13 @@ import { SessionError } from '../core/errors.ts'
 import {
   fromLedger,
   fromRecord,
-  migrate,
-  pragma,
-  prepareAll,
   type SessionRow,
-  type Statements,
   toColumn,
   toLedger,
   toRecord,
   type UserRow,
-} from './sqlite-tables.ts'
+} from './rows.ts'
+import { migrate, pragma, prepareAll, type Statements } from './sqlite-tables.ts'
 
 export interface SqliteOptions {
   /**
@@ -122,7 +119,7 @@ export function sqlite(source: string | DatabaseSync, options: SqliteOptions = {
     loadUser: (userId) =>
       run(({ loadUser }) => {
         const row = loadUser.get(toColumn(userId))
-        return row && toLedger(userId, row as unknown as UserRow)
+        return row && toLedger(row as unknown as UserRow)
       }),
 
     replaceUser: (next, version) =>

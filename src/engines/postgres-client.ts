@@ -1,0 +1,79 @@
+/** The two clients of PostgreSQL, as far as the engine uses them, and the one function that it makes of either. @module */
+
+import { SessionError } from '../core/errors.ts'
+
+/** What is used of a `Pool` of `pg`. A `Client` won't do: a verb could land in a transaction of yours, and its rollback. */
+export interface PgPool {
+  readonly totalCount: number
+  readonly options: { readonly query_timeout?: number | undefined }
+  query(query: {
+    readonly name?: string
+    readonly text: string
+    readonly values: unknown[]
+    readonly rowMode: 'array'
+    readonly query_timeout: number
+  }): Promise<{ readonly rows: readonly (readonly unknown[])[]; readonly rowCount: number | null }>
+}
+
+/** What is used of the `sql` of `postgres`. That of `sql.begin` won't do, for the same reason. */
+export interface PostgresJs {
+  readonly begin: unknown
+  unsafe(
+    text: string,
+    values?: (string | number | null)[],
+    options?: { readonly prepare?: boolean },
+  ): { values(): PromiseLike<readonly (readonly unknown[])[] & { readonly count: number }> }
+}
+
+/** A statement, and the name under which a connection keeps it prepared: null prepares nothing. */
+export interface Statement {
+  readonly name: string | null
+  readonly text: string
+}
+
+export type Value = string | number | null
+
+/** How many rows it changed or found, and those that it returned, as arrays: clients may be set up to rename columns. */
+export interface Result {
+  readonly count: number
+  readonly rows: readonly (readonly unknown[])[]
+}
+
+export type Run = (statement: Statement, values?: readonly Value[]) => Promise<Result>
+
+/**
+ * How long a connection may owe an answer before pg gives it up and opens another. Without a limit, a server that hangs
+ * takes the pool's connections for good. A pool that has a `query_timeout` keeps it.
+ */
+const QUERY_TIMEOUT = 2_000
+
+/** @throws {SessionError} `ERR_OPTION` for anything else */
+export function runnerOf(client: PgPool | PostgresJs): Run {
+  if (isPostgresJs(client)) {
+    return async ({ name, text }, values = []) => {
+      const rows = await client.unsafe(text, [...values], { prepare: name !== null }).values()
+      return { rows, count: rows.count }
+    }
+  }
+  if (!isPgPool(client)) {
+    throw new SessionError('ERR_OPTION', 'postgres: expected a Pool of pg, or the sql of postgres.js')
+  }
+  return async ({ name, text }, values = []) => {
+    const { rows, rowCount } = await client.query({
+      ...(name !== null && { name }),
+      text,
+      values: [...values],
+      rowMode: 'array',
+      query_timeout: client.options.query_timeout || QUERY_TIMEOUT,
+    })
+    return { rows, count: rowCount ?? 0 }
+  }
+}
+
+function isPostgresJs(client: unknown): client is PostgresJs {
+  return typeof client === 'function' && 'unsafe' in client && 'begin' in client
+}
+
+function isPgPool(client: unknown): client is PgPool {
+  return typeof client === 'object' && client !== null && 'query' in client && 'totalCount' in client
+}
