@@ -35,6 +35,7 @@ const SERVERS = [
   { name: 'PostgreSQL', programs: ['postgres'], folders: '/usr/lib/postgresql', package: 'postgresql-15' },
 ]
 const tasks = { start, test, quick, deep, engines, check, build, format, mutants }
+Object.assign(tasks, { 'bench:engines': benchEngines, 'bench:scale': benchScale })
 
 process.chdir(root)
 if (Object.hasOwn(tasks, task)) await tasks[task](rest)
@@ -126,7 +127,7 @@ function deep(args) {
 /** The tests that need servers, which they start and end themselves; or the files given. */
 function engines(args) {
   install()
-  const missing = SERVERS.filter((server) => !isThere(server) && !(aptInstall(server) && isThere(server)))
+  const missing = bringServers()
   for (const { name, package: wanted } of missing)
     console.log(`\n!!! NO ${name.toUpperCase()}: ITS TESTS ARE SKIPPED. Install it (Debian: ${wanted}). !!!`)
   const files = args.length > 0 ? args : ['test/servers/**/*.test.ts']
@@ -135,6 +136,11 @@ function engines(args) {
   console.log(`${passed ? 'ok    ' : 'FAILED'}  the engines on real servers`)
   for (const { name } of missing) console.log(`SKIPPED the tests on ${name}: it is not there, see above`)
   finish(passed)
+}
+
+/** @returns those that can't be had */
+function bringServers() {
+  return SERVERS.filter((server) => !isThere(server) && !(aptInstall(server) && isThere(server)))
 }
 
 function isThere({ programs, folders }) {
@@ -161,6 +167,22 @@ function mutants(args) {
   finish(run(node('tests'), ['tools/mutants.mjs', ...args]))
 }
 
+/** Measures what a session costs on Redis and PostgreSQL, and writes `docs/cost-engines.md`. */
+function benchEngines(args) {
+  install()
+  install('bench')
+  bringServers()
+  build()
+  finish(run(node(), [join('bench', 'engines', 'main.ts'), ...args]))
+}
+
+/** Fills the engines with up to a million sessions, measures, and writes `docs/scale.md`. */
+function benchScale(args) {
+  install()
+  bringServers()
+  finish(run(node(), ['--conditions=holdfast-source', join('bench', 'scale', 'main.ts'), ...args]))
+}
+
 /**
  * src -> dist, unless dist was made from just these sources. It is made beside dist and then put in its place: a build
  * that fails leaves the old one whole.
@@ -183,16 +205,16 @@ function build({ fresh = false } = {}) {
   return passed
 }
 
-/** `npm ci`, unless node_modules was made from just this lockfile. */
-function install() {
-  const stamp = join(modules, '.holdfast-stamp')
-  const wanted = hash(['package-lock.json'])
+/** `npm ci`, unless node_modules was made from just this lockfile. A folder that is no workspace has its own. */
+function install(folder = '.') {
+  const stamp = join(root, folder, 'node_modules', '.holdfast-stamp')
+  const wanted = hash([join(folder, 'package-lock.json')])
   if (read(stamp) === wanted) return
   say('installing packages (npm ci), about 20 s')
   // No package here needs its install script, so none runs. The Node that npm runs on must not be the one it replaces.
   const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--loglevel=error']
   const env = { ...environment(), PATH: pathOutside() }
-  const { status } = spawnSync('npm', args, { stdio: ['ignore', 2, 2], env, shell: windows })
+  const { status } = spawnSync('npm', args, { cwd: folder, stdio: ['ignore', 2, 2], env, shell: windows })
   if (status !== 0) stop('npm ci failed: is the npm registry within reach?')
   writeFileSync(stamp, wanted)
 }
