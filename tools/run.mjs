@@ -25,7 +25,7 @@ const [task = 'help', ...rest] = process.argv.slice(2)
 const parents = lineage()
 const attwFormat = ['--format', 'table-flipped', '--no-emoji', '--no-summary', '--no-color']
 const testing = ['--conditions=holdfast-source', '--test', '--test-reporter=spec']
-const tasks = { start, test, quick, deep, check, build, format, mutants }
+const tasks = { start, test, quick, deep, check, build, format, mutants, bench }
 
 process.chdir(root)
 if (Object.hasOwn(tasks, task)) await tasks[task](rest)
@@ -132,6 +132,14 @@ function mutants(args) {
   finish(run(node('tests'), ['tools/mutants.mjs', ...args]))
 }
 
+/** Measures what a session costs, beside others, and writes `docs/cost.md`. Arguments go to `bench/main.ts`. */
+function bench(args) {
+  install()
+  install('bench')
+  build()
+  finish(run(node(), [join('bench', 'main.ts'), ...args]))
+}
+
 /**
  * src -> dist, unless dist was made from just these sources. It is made beside dist and then put in its place: a build
  * that fails leaves the old one whole.
@@ -154,16 +162,16 @@ function build({ fresh = false } = {}) {
   return passed
 }
 
-/** `npm ci`, unless node_modules was made from just this lockfile. */
-function install() {
-  const stamp = join(modules, '.holdfast-stamp')
-  const wanted = hash(['package-lock.json'])
+/** `npm ci`, unless node_modules was made from just this lockfile. A folder that is no workspace has its own. */
+function install(folder = '.') {
+  const stamp = join(root, folder, 'node_modules', '.holdfast-stamp')
+  const wanted = hash([join(folder, 'package-lock.json')])
   if (read(stamp) === wanted) return
   say('installing packages (npm ci), about 20 s')
   // No package here needs its install script, so none runs. The Node that npm runs on must not be the one it replaces.
   const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--loglevel=error']
   const env = { ...environment(), PATH: pathOutside() }
-  const { status } = spawnSync('npm', args, { stdio: ['ignore', 2, 2], env, shell: windows })
+  const { status } = spawnSync('npm', args, { cwd: folder, stdio: ['ignore', 2, 2], env, shell: windows })
   if (status !== 0) stop('npm ci failed: is the npm registry within reach?')
   writeFileSync(stamp, wanted)
 }
