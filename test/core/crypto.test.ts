@@ -103,6 +103,7 @@ for (const [name, twin] of Object.entries(TWINS)) {
       assert.equal(twin.equal(a, a.slice(1)), false)
       assert.equal(twin.equal(a, ''), false)
       assert.equal(twin.equal('', ''), true)
+      assert.equal(twin.equal(a.repeat(3), a.repeat(3)), false, 'no MAC is that long')
     })
     test("random bytes: so many, never twice, and nobody else's", () => {
       const drawn = Array.from({ length: 2_000 }, (_, index) => twin.randomBytes(16 + (index % 3)))

@@ -241,6 +241,25 @@ describe('the response leaves when the commit is durable, and not before', { con
     assert.deepEqual(names, ['__Host-Http-inner', '__Host-Http-session'])
   })
 
+  test('by the same functions for every response: its own would cost more than its session', async () => {
+    const seen: ServerResponse[] = []
+    await using site = await slow((res) => {
+      seen.push(res)
+      res.end()
+    })
+    await get(site)
+    await get(site)
+    const [one, other] = seen.map((res) => Object.getOwnPropertyDescriptors(res))
+    for (const name of ['write', 'end', 'writeHead', 'setHeader', 'on'] as const) {
+      assert.equal(typeof one![name].value, 'function')
+      assert.equal(one![name].value, other![name].value)
+    }
+    for (const name of ['headersSent', 'writableEnded', 'writableNeedDrain'] as const) {
+      assert.equal(typeof one![name].get, 'function')
+      assert.equal(one![name].get, other![name].get)
+    }
+  })
+
   test('many at once, each for its own commit', async () => {
     await using site = await slow((res, session) => res.end(session.keys().join()))
     const answers = await Promise.all(Array.from({ length: 20 }, () => get(site)))
