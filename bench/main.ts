@@ -3,8 +3,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type Effort, measure } from './measure.ts'
-import { aims, chart, document, rowsOf, table } from './report.ts'
-import { importTime, sizes } from './startup.ts'
+import { aims, chart, document, OURS, rowsOf, table } from './report.ts'
+import { importTimes, sizes } from './startup.ts'
 import { SUBJECTS } from './subjects.ts'
 
 const { values } = parseArgs({
@@ -24,8 +24,8 @@ const effort: Effort = {
 const wanted = new RegExp(values.only)
 const subjects = SUBJECTS.filter(({ name, above }) => name === above || wanted.test(name))
 
-const startup = { importTime: importTime(), ...(await sizes()) }
-const figures = await measure(subjects, effort, console.error)
+const startup = { imports: importTimes(), ...(await sizes()) }
+const { figures, profile } = await measure(subjects, effort, console.error, OURS)
 const { bare, rows } = rowsOf(subjects, figures)
 console.log(`${table(bare)}\n\n${table(rows)}\n`)
 
@@ -35,7 +35,7 @@ if (values.only === '') {
   if (effort.rounds >= 15) {
     const docs = new URL('../docs/', import.meta.url)
     mkdirSync(new URL('images/', docs), { recursive: true })
-    writeFileSync(new URL('cost.md', docs), document(bare, rows, startup, effort))
+    writeFileSync(new URL('cost.md', docs), document({ bare, rows, startup, profile, effort }))
     writeFileSync(new URL('images/cost.svg', docs), chart(rows, bare))
     console.log('\nwritten: docs/cost.md, docs/images/cost.svg')
   }

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { Load, request } from './load.ts'
+import type { Parts } from './profile.ts'
 import { BODY, KINDS, type Kind } from './systems/tasks.ts'
 
 /** A system to be measured. */
@@ -27,6 +28,12 @@ export interface Effort {
 /** Processor time of the server process per request, in µs: every round's. */
 export type Figures = Record<Kind, number[]>
 
+/** Where that time goes, for some kinds of requests. */
+export type Profile = Partial<Record<Kind, Parts>>
+
+/** What is profiled, besides, when all has been measured: sampling costs time itself. */
+export const PROFILED: readonly Kind[] = ['none', 'read', 'write']
+
 /** A kind's path and method. */
 const ROUTES = {
   none: ['GET', '/none'],
@@ -45,10 +52,12 @@ export async function measure(
   subjects: readonly Subject[],
   effort: Effort,
   say: (text: string) => void,
+  profiled: string | null,
   further: (runs: readonly Run[]) => Promise<void> = async () => {},
-): Promise<Map<string, Figures>> {
+): Promise<{ figures: Map<string, Figures>; profile: Profile }> {
   const figures = new Map(subjects.map(({ name }) => [name, emptyFigures()]))
   const runs: Run[] = []
+  const profile: Profile = {}
   try {
     for (const subject of subjects) {
       say(`starting ${subject.name}`)
@@ -66,11 +75,17 @@ export async function measure(
         }
       }
     }
+    for (const run of runs.filter(({ subject }) => subject.name === profiled)) {
+      for (const kind of PROFILED) {
+        say(`${kind}: profile`)
+        profile[kind] = await run.profile(kind, effort.rounds * effort.milliseconds)
+      }
+    }
     await further(runs)
   } finally {
     for (const run of runs) run.stop()
   }
-  return figures
+  return { figures, profile }
 }
 
 /** What a system adds to its framework: the differences within each round. */
@@ -108,7 +123,7 @@ export class Run {
   }
 
   async start({ sessions, connections, warmUp }: Effort): Promise<void> {
-    this.#port = await heard(this.#server)
+    this.#port = await heard<number>(this.#server)
     const load = await Load.connect(this.#port, connections)
     this.#load = load
     const cookies: string[] = []
@@ -124,9 +139,15 @@ export class Run {
 
   /** @returns processor time per request, in µs */
   async measure(kind: Kind, milliseconds: number): Promise<number> {
-    const before = await this.#cpu()
+    const before = await this.#ask<number>('cpu')
     const answered = await this.#load!.run(this.#texts[kind], 0, milliseconds)
-    return ((await this.#cpu()) - before) / answered
+    return ((await this.#ask<number>('cpu')) - before) / answered
+  }
+
+  async profile(kind: Kind, milliseconds: number): Promise<Parts> {
+    await this.#ask('profile')
+    await this.#load!.run(this.#texts[kind], 0, milliseconds)
+    return this.#ask<Parts>('parts')
   }
 
   /** @returns how many milliseconds each answer took, over connections of its own */
@@ -143,9 +164,9 @@ export class Run {
     if (this.#server.connected) this.#server.send('exit')
   }
 
-  async #cpu(): Promise<number> {
-    const answer = heard(this.#server)
-    this.#server.send('cpu')
+  #ask<T>(question: string): Promise<T> {
+    const answer = heard<T>(this.#server)
+    this.#server.send(question)
     return answer
   }
 }
@@ -176,13 +197,13 @@ async function prove(load: Load, { name }: Subject, cookie: string): Promise<voi
     )
 }
 
-function heard(server: ChildProcess): Promise<number> {
+function heard<T>(server: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
     const gone = () => reject(new Error('the server has ended'))
     server.once('exit', gone)
     server.once('message', (message) => {
       server.off('exit', gone)
-      resolve(Number(message))
+      resolve(message as T)
     })
   })
 }

@@ -3,27 +3,59 @@
 import { execFileSync } from 'node:child_process'
 import { brotliCompressSync } from 'node:zlib'
 import { build } from 'esbuild'
-import { median } from './measure.ts'
 
-/** @returns milliseconds that the first import of `holdfast` takes in a fresh process; the median of some */
-export function importTime(): number {
+/** What is imported, each in a fresh process: an empty module, for what Node's loader takes by itself, and what we load. */
+export const IMPORTS = {
+  empty: 'data:text/javascript,',
+  crypto: 'node:crypto',
+  bowser: 'bowser',
+  ipaddr: 'ipaddr.js',
+  holdfast: 'holdfast',
+} as const
+
+/** Of each the milliseconds that its first import takes: the fastest of some, for others use the machine, too. */
+export function importTimes(): Record<keyof typeof IMPORTS, number> {
+  // Not within the script: `-e` looks for words in it, and loads what they name beforehand.
   const script =
-    "const from = performance.now(); import('holdfast').then(() => console.log(performance.now() - from))"
-  const once = () =>
-    Number(execFileSync(process.execPath, ['-e', script], { cwd: import.meta.dirname, encoding: 'utf8' }))
-  return median(Array.from({ length: 21 }, once))
+    'const t = performance.now(); import(process.argv[1]).then(() => console.log(performance.now() - t))'
+  const once = (specifier: string) =>
+    Number(
+      execFileSync(process.execPath, ['-e', script, specifier], {
+        cwd: import.meta.dirname,
+        encoding: 'utf8',
+      }),
+    )
+  const fastest = Object.entries(IMPORTS).map(([name, specifier]) => {
+    return [name, Math.min(...Array.from({ length: 21 }, () => once(specifier)))]
+  })
+  return Object.fromEntries(fastest)
 }
 
-/** @returns bytes of the core as Node loads it, in one minified file with brotli; `all` with dependencies and bindings */
-export async function sizes(): Promise<{ core: number; all: number }> {
+/** Bytes with brotli, of one minified file as Node loads it. */
+export interface Sizes {
+  readonly core: number
+  /** The core, without the texts of its messages. */
+  readonly wordless: number
+  /** With dependencies and bindings. */
+  readonly all: number
+}
+
+export async function sizes(): Promise<Sizes> {
   const dist = new URL('../dist/', import.meta.url).pathname
-  return {
-    core: await bundled(`${dist}core/sessions.js`, ['cookie']),
-    all: await bundled(`${dist}index.js`, []),
-  }
+  const core = await bundle(`${dist}core/sessions.js`, ['cookie'])
+  const all = await bundle(`${dist}index.js`, [])
+  const bytes = (code: string) => brotliCompressSync(code).length
+  return { core: bytes(core), wordless: bytes(withoutMessages(core)), all: bytes(all) }
 }
 
-async function bundled(entry: string, external: string[]): Promise<number> {
+/** Texts of four words and more are messages. */
+function withoutMessages(code: string): string {
+  return code.replace(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`/g, (text) =>
+    text.split(' ').length > 3 && text.length < 400 ? '""' : text,
+  )
+}
+
+async function bundle(entry: string, external: string[]): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [entry],
     bundle: true,
@@ -33,5 +65,5 @@ async function bundled(entry: string, external: string[]): Promise<number> {
     external,
     write: false,
   })
-  return brotliCompressSync(outputFiles[0]!.contents).length
+  return outputFiles[0]!.text
 }

@@ -25,7 +25,15 @@ import { memoize } from './core/memo.ts'
 
 /** The option `proxy`, compiled. */
 export interface ProxyTrust {
-  readonly blocks: readonly Block[]
+  /** Reads an address. Remembers the last ones. @returns null when it is none */
+  readonly look: (text: string) => Hop | null
+}
+
+interface Hop {
+  /** The address in its one spelling. */
+  readonly ip: string
+  /** Whether the option names it. */
+  readonly trusted: boolean
 }
 
 /** One request, as it came over the wire. */
@@ -72,6 +80,15 @@ const origins: Record<Scheme, (host: string) => string | null> = {
   https: memoize(REMEMBERED, (host) => readOrigin('https', host)),
 }
 
+const forwardedScheme = memoize(REMEMBERED, (list) =>
+  agreed('x-forwarded-proto', list, (word) => SCHEMES.get(word.toLowerCase()) ?? null),
+)
+
+const forwardedOrigin: Record<Scheme, (list: string) => string> = {
+  http: memoize(REMEMBERED, (list) => agreed('x-forwarded-host', list, origins.http)),
+  https: memoize(REMEMBERED, (list) => agreed('x-forwarded-host', list, origins.https)),
+}
+
 /**
  * Compiles the option `proxy`.
  *
@@ -79,9 +96,16 @@ const origins: Record<Scheme, (host: string) => string | null> = {
  * @throws {SessionError} `ERR_OPTION`, naming the entry and the right form
  */
 export function trustProxies(cidrs: readonly string[]): ProxyTrust {
-  if (Array.isArray(cidrs)) return { blocks: cidrs.map(readBlock) }
-  readBlock(cidrs)
-  return refuse(cidrs, 'is no array')
+  if (!Array.isArray(cidrs)) {
+    readBlock(cidrs)
+    refuse(cidrs, 'is no array')
+  }
+  const blocks = cidrs.map(readBlock)
+  const look = (text: string) => {
+    const address = parseAddress(text)
+    return address && { ip: formatAddress(address), trusted: isTrusted(address, blocks) }
+  }
+  return { look: memoize(REMEMBERED, look) }
 }
 
 /**
@@ -98,14 +122,15 @@ export function trustProxies(cidrs: readonly string[]): ProxyTrust {
  * proxy passes on what a client wrote; `ERR_REQUEST` when Host is missing or malformed
  */
 export function resolveClient(connection: Connection, trust: ProxyTrust): Client {
-  const peer = connection.peer === null ? null : parseAddress(connection.peer)
-  if (peer === null || !isTrusted(peer, trust)) {
-    return { ip: peer && formatAddress(peer), origin: originOf(connection.scheme, connection.host) }
+  const peer = connection.peer === null ? null : trust.look(connection.peer)
+  if (peer === null || !peer.trusted) {
+    return { ip: peer?.ip ?? null, origin: originOf(connection.scheme, connection.host) }
   }
   const ip = walk(peer, connection.header('x-forwarded-for'), trust)
-  const scheme = agreed(connection, 'x-forwarded-proto', (word) => SCHEMES.get(word.toLowerCase()) ?? null)
-  const origin = agreed(connection, 'x-forwarded-host', origins[scheme ?? connection.scheme])
-  return { ip, origin: origin ?? originOf(scheme ?? connection.scheme, connection.host) }
+  const proto = connection.header('x-forwarded-proto')
+  const scheme = proto === null ? connection.scheme : forwardedScheme(proto)
+  const host = connection.header('x-forwarded-host')
+  return { ip, origin: host === null ? originOf(scheme, connection.host) : forwardedOrigin[scheme](host) }
 }
 
 function readBlock(entry: unknown): Block {
@@ -135,38 +160,32 @@ function refuse(
   throw new SessionError('ERR_OPTION', `proxy: ${JSON.stringify(entry)} ${fault}; write ${forms}`)
 }
 
-function isTrusted(address: Address, trust: ProxyTrust): boolean {
-  return trust.blocks.some((block) => contains(block, address))
+function isTrusted(address: Address, blocks: readonly Block[]): boolean {
+  return blocks.some((block) => contains(block, address))
 }
 
 /** @returns the first address, going back from the peer, that is no named proxy's */
-function walk(peer: Address, list: string | null, trust: ProxyTrust): string | null {
+function walk(peer: Hop, list: string | null, trust: ProxyTrust): string | null {
   const hops = (list ?? '')
     .split(',')
     .map((hop) => hop.trim())
     .filter(Boolean)
   let client = peer
-  while (hops.length > 0 && isTrusted(client, trust)) {
-    const hop = parseHop(hops.pop()!)
+  while (hops.length > 0 && client.trusted) {
+    const hop = trust.look(withoutPort(hops.pop()!))
     if (hop === null) return null
     client = hop
   }
-  return formatAddress(client)
+  return client.ip
 }
 
-/** Some proxies add the port: `192.0.2.1:47011`, `[2001:db8::1]:47011`. */
-function parseHop(text: string): Address | null {
-  return parseAddress((BRACKETED.exec(text) ?? IPV4_AND_PORT.exec(text))?.[1] ?? text)
+/** Some proxies add it: `192.0.2.1:47011`, `[2001:db8::1]:47011`. */
+function withoutPort(hop: string): string {
+  return (BRACKETED.exec(hop) ?? IPV4_AND_PORT.exec(hop))?.[1] ?? hop
 }
 
 /** Proxies that append make lists; whichever member we took, another proxy might have taken the other. */
-function agreed<T extends string>(
-  connection: Connection,
-  name: string,
-  read: (member: string) => T | null,
-): T | null {
-  const list = connection.header(name)
-  if (list === null) return null
+function agreed<T extends string>(name: string, list: string, read: (member: string) => T | null): T {
   const values = new Set(list.split(',').map((member) => read(member.trim())))
   const [value] = values
   if (value === undefined || value === null || values.size > 1) {

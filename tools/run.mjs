@@ -34,7 +34,7 @@ const SERVERS = [
   { name: 'Valkey', programs: ['valkey-server', 'valkey-check-rdb'], package: 'valkey-tools' },
   { name: 'PostgreSQL', programs: ['postgres'], folders: '/usr/lib/postgresql', package: 'postgresql-15' },
 ]
-const tasks = { start, test, quick, deep, engines, check, build, format, mutants }
+const tasks = { start, test, quick, deep, engines, check, build, format, mutants, bench }
 Object.assign(tasks, { 'bench:engines': benchEngines, 'bench:scale': benchScale })
 
 process.chdir(root)
@@ -165,6 +165,14 @@ function format() {
 function mutants(args) {
   install()
   finish(run(node('tests'), ['tools/mutants.mjs', ...args]))
+}
+
+/** Measures what a session costs, beside others, and writes `docs/cost.md`. Arguments go to `bench/main.ts`. */
+function bench(args) {
+  install()
+  install('bench')
+  build()
+  finish(run(node(), [join('bench', 'main.ts'), ...args]))
 }
 
 /** Measures what a session costs on Redis and PostgreSQL, and writes `docs/cost-engines.md`. */

@@ -35,7 +35,7 @@ try {
   process.env.HOLDFAST_BENCH_REDIS = `redis://127.0.0.1:${redis.port}`
   process.env.HOLDFAST_BENCH_POSTGRES = await postgres.database()
   let latencies: Latency[] = []
-  const figures = await measure(subjects, effort, console.error, async (runs) => {
+  const { figures } = await measure(subjects, effort, console.error, null, async (runs) => {
     latencies = await measureLatencies(runs, effort.rounds, console.error)
   })
   const { bare, rows } = rowsOf(subjects, figures)

@@ -13,15 +13,13 @@ import type { ServerResponse } from 'node:http'
 import type { Effects } from '../core/effects.ts'
 import { type Answer, prepareAnswer } from './answer.ts'
 import { applyEffects, headersOf } from './effects.ts'
+import { type Deputy, type Getter, type Original, standIn } from './stand-in.ts'
 
 /** What becomes of a response that was held back: it leaves with these effects, or another one in its place. */
 export interface Outcome {
   readonly effects: Effects
   readonly instead: { readonly answer: Answer; readonly error: unknown } | null
 }
-
-/** Any method: overloads are passed on as they came. */
-type Method = (...args: unknown[]) => unknown
 
 interface QueuedCall {
   readonly name: 'write' | 'end' | 'flushHeaders'
@@ -34,14 +32,13 @@ interface QueuedCall {
  * @param settle - called once, with the status, when the response begins; where it rejects, the connection is cut
  */
 export function deferResponse(res: ServerResponse, settle: (status: number) => Promise<Outcome>): void {
-  new Deferral(res, settle).install()
+  new Deferral(res, settle)
 }
 
-class Deferral {
+class Deferral implements Deputy {
   readonly #res: ServerResponse
   readonly #settle: (status: number) => Promise<Outcome>
-  /** As they were: other middleware may have put its own in their place before us. */
-  readonly #original: Record<string, Method> = {}
+  readonly #original: Original
   #phase: 'waiting' | 'pending' | 'released' | 'replaced' = 'waiting'
   #queue: QueuedCall[] = []
   #status = 200
@@ -54,48 +51,46 @@ class Deferral {
   constructor(res: ServerResponse, settle: (status: number) => Promise<Outcome>) {
     this.#res = res
     this.#settle = settle
+    this.#original = standIn(res, this)
   }
 
-  install(): void {
-    this.#override('writeHead', (args) => this.#writeHead(args))
-    // The old name (DEP0063) doesn't call the new one, so it would go past us; nor do all call writeHead by themselves.
-    this.#override('writeHeader', (args) => this.#writeHead(args))
-    this.#override('_implicitHeader', () => this.#beginImplicitly())
-    this.#override('write', (args) => this.#write(args))
-    this.#override('end', (args) => this.#end(args))
-    this.#override('flushHeaders', () => this.#enqueue('flushHeaders', []))
-    // A response that was replaced is no longer the application's to cut off.
-    this.#override('destroy', (args) =>
-      this.#phase === 'replaced' ? this.#res : this.#call('destroy', args),
-    )
-    for (const name of ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader']) {
-      this.#override(name, (args) => {
+  /** What a method of the response does now. When all is over it only passes on. */
+  call(name: string, args: unknown[]): unknown {
+    if (this.#passing || this.#phase === 'released') return this.#call(name, args)
+    switch (name) {
+      case 'writeHead':
+      // The old name (DEP0063) doesn't call the new one, so it would go past us; nor do all call writeHead by themselves.
+      case 'writeHeader':
+        return this.#writeHead(args)
+      case '_implicitHeader':
+        return this.#beginImplicitly()
+      case 'write':
+        return this.#write(args)
+      case 'end':
+        return this.#end(args)
+      case 'flushHeaders':
+        return this.#enqueue('flushHeaders', [])
+      case 'destroy':
+        // A response that was replaced is no longer the application's to cut off.
+        return this.#phase === 'replaced' ? this.#res : this.#call('destroy', args)
+      case 'on':
+        // Compressing middleware before us takes these listeners to its own stream, which knows nothing of our 'drain'.
+        return args[0] === 'drain' ? this.#listen(args) : this.#call('on', args)
+      default:
         if (this.#phase === 'waiting') return this.#call(name, args)
         throw headersSent()
-      })
     }
-    // Compressing middleware before us takes these listeners to its own stream, which knows nothing of our 'drain'.
-    this.#override('on', (args) => (args[0] === 'drain' ? this.#listen(args) : this.#call('on', args)))
-    this.#overrideGetter('headersSent', () => this.#phase === 'pending' || this.#phase === 'replaced')
-    this.#overrideGetter('writableEnded', () => this.#phase !== 'released' && this.#ended)
-    this.#overrideGetter('writableNeedDrain', () => this.#phase === 'pending' && this.#blocked)
   }
 
-  /** Ours stays in its place when all is over, for others may have wrapped it; it only passes on, then. */
-  #override(name: string, ours: (args: unknown[]) => unknown): void {
-    const methods = this.#res as unknown as Record<string, Method>
-    if (!methods[name]) return
-    this.#original[name] = methods[name].bind(this.#res)
-    methods[name] = (...args) =>
-      this.#passing || this.#phase === 'released' ? this.#call(name, args) : ours(args)
-  }
-
-  #overrideGetter(name: 'headersSent' | 'writableEnded' | 'writableNeedDrain', ours: () => boolean): void {
-    const inherited = descriptorOf(this.#res, name)
-    Object.defineProperty(this.#res, name, {
-      configurable: true,
-      get: () => ours() || Boolean(inherited?.get?.call(this.#res)),
-    })
+  /** What a getter of the response says now. */
+  tell(name: Getter): boolean {
+    if (name === 'headersSent' && (this.#phase === 'pending' || this.#phase === 'replaced')) return true
+    if (name === 'writableEnded' && this.#phase !== 'released' && this.#ended) return true
+    if (name === 'writableNeedDrain' && this.#phase === 'pending' && this.#blocked) return true
+    const own = this.#original.getters[name]
+    return Boolean(
+      own ? own.get?.call(this.#res) : Reflect.get(Object.getPrototypeOf(this.#res), name, this.#res),
+    )
   }
 
   #listen(args: unknown[]): unknown {
@@ -103,7 +98,7 @@ class Deferral {
   }
 
   #call(name: string, args: unknown[]): unknown {
-    return this.#original[name]!(...args)
+    return this.#original.methods[name]!.apply(this.#res, args)
   }
 
   #writeHead(args: unknown[]): ServerResponse {
@@ -190,7 +185,7 @@ class Deferral {
   #directly(run: () => void): void {
     const res = this.#res
     const wrapped = res.writeHead
-    res.writeHead = this.#original.writeHead as typeof res.writeHead
+    res.writeHead = this.#original.methods.writeHead as typeof res.writeHead
     this.#passing = true
     try {
       run()
@@ -241,14 +236,6 @@ function checkChunk(chunk: unknown): void {
 function discard(args: readonly unknown[]): void {
   const callback = args.at(-1)
   if (typeof callback === 'function') process.nextTick(() => callback())
-}
-
-function descriptorOf(object: object, name: string): PropertyDescriptor | undefined {
-  for (let holder: object | null = object; holder; holder = Object.getPrototypeOf(holder)) {
-    const found = Object.getOwnPropertyDescriptor(holder, name)
-    if (found) return found
-  }
-  return undefined
 }
 
 function headersSent(): Error {

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionError } from '../core/errors.ts'
+import type { RequestContext } from '../core/request.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { trustProxies } from '../proxy.ts'
 import { answerTo } from './answer.ts'
@@ -42,7 +43,7 @@ export function protect<Data extends object>(
   servedBy.set(sessions, served)
 
   async function serve(req: IncomingMessage, res: ServerResponse): Promise<(next: Next) => void> {
-    let context = anonymousContext(req)
+    let context: RequestContext | undefined
     try {
       context = nodeContext(req, trust)
       const session = await sessions.open(context)
@@ -56,7 +57,7 @@ export function protect<Data extends object>(
       return (next) => sessions.run(session, () => next(refusal ?? undefined))
     } catch (error) {
       if (error instanceof SessionError) forbidStoring(res, error)
-      applyEffects(sessions.failed(context), headersOf(res))
+      applyEffects(sessions.failed(context ?? anonymousContext(req)), headersOf(res))
       return (next) => next(error)
     }
   }

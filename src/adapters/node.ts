@@ -3,6 +3,7 @@
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { MaybePromise } from '../core/engine.ts'
+import type { RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { trustProxies } from '../proxy.ts'
@@ -35,14 +36,14 @@ export function protect<Data extends object>(
 
   async function serve(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const answer = (error: unknown): Promise<Answer> => answerFor(error, req, options)
-    let context = anonymousContext(req)
+    let context: RequestContext | undefined
     try {
       context = nodeContext(req, trust)
       const session = await sessions.open(context)
       commitFirst(sessions, session, context, res, answer)
       await sessions.run(session, () => handle(req, res, session, answer))
     } catch (error) {
-      sendAnswer(res, await answer(error), sessions.failed(context))
+      sendAnswer(res, await answer(error), sessions.failed(context ?? anonymousContext(req)))
     }
   }
 
@@ -83,7 +84,7 @@ export function upgrade<Data extends object>(
   const trust = trustProxies(sessions.policy.proxy)
 
   async function open(req: IncomingMessage, socket: Duplex): Promise<Session<Data> | null> {
-    let context = anonymousContext(req)
+    let context: RequestContext | undefined
     try {
       context = nodeContext(req, trust)
       const session = await sessions.open(context)
@@ -92,7 +93,9 @@ export function upgrade<Data extends object>(
       return session
     } catch (error) {
       const answer = await answerFor(error, req, {})
-      socket.end(formatAnswer(answer, sessions.failed(context).headers), () => socket.destroy())
+      socket.end(formatAnswer(answer, sessions.failed(context ?? anonymousContext(req)).headers), () =>
+        socket.destroy(),
+      )
       return null
     }
   }

@@ -3,7 +3,7 @@
 import { EMPTY, formatData, replay } from './data.ts'
 import type { Directory } from './directory.ts'
 import type { Millis } from './duration.ts'
-import type { Engine, SessionRecord } from './engine.ts'
+import type { Engine, MaybePromise, SessionRecord } from './engine.ts'
 import { type ErrorCode, SessionError } from './errors.ts'
 import type { Report } from './events.ts'
 import { isLive, isOutdated } from './judge.ts'
@@ -37,19 +37,27 @@ export class Committer {
     this.#report = report
   }
 
-  /** Performs what is pending: one write, or none; for a login three, for a logout two. */
-  async perform(state: SessionState): Promise<void> {
+  /**
+   * Performs what is pending: one write, or none; for a login three, for a logout two.
+   *
+   * @returns undefined when there is nothing to do: visitors don't cost a promise
+   */
+  perform(state: SessionState): Promise<void> | undefined {
+    return isLive(state.opened.verdict) || asksForAnything(state.pending) ? this.#perform(state) : undefined
+  }
+
+  async #perform(state: SessionState): Promise<void> {
     const { pending, closed } = state
     // In sight until it is done, for what the handler still reads; an early commit lets more be asked for meanwhile.
     if (!closed) state.pending = nothingPending()
     try {
-      await this.#perform(state, pending)
+      await this.#dispatch(state, pending)
     } finally {
       if (closed) state.pending = nothingPending()
     }
   }
 
-  async #perform(state: SessionState, pending: Pending): Promise<void> {
+  #dispatch(state: SessionState, pending: Pending): MaybePromise<void> {
     const { opened } = state
     if (state.refusal) return
     if (state.admission.token === 'by-handler' && !state.csrfVerified && asksForAnything(pending)) {
@@ -96,7 +104,14 @@ export class Committer {
         step.kind === 'touch'
           ? await this.#engine.touch(opened.id, opened.version, step.seenAt, step.expiresAt)
           : step.kind === 'nothing'
-      if (done) return this.#answerRead(state, intent, opened)
+      if (done) {
+        if (planToken(state.opened, opened, intent, this.#policy) === 'nothing') return
+        // It may have taken its time: an offer against a secret that is no longer in force, arriving late, would take the
+        // place of a good token. So whoever earned one is looked at again.
+        const record = await this.#records.load(opened.id, true)
+        if (record) this.#answer(state, intent, record)
+        return
+      }
     }
     // The one exception to "record first": a ledger that names a deadline too late is harmless, one that forgets a live
     // session is not.
@@ -235,16 +250,6 @@ export class Committer {
     state.data = null
   }
 
-  /**
-   * Answers a request that wrote nothing but its use. It may have taken its time: an offer against a secret that is no
-   * longer in force, arriving late, would take the place of a good token. So whoever earned one is looked at again.
-   */
-  async #answerRead(state: SessionState, intent: Intent, opened: SessionRecord): Promise<void> {
-    const isDue = planToken(state.opened, opened, intent, this.#policy) !== 'nothing'
-    const record = isDue ? await this.#records.load(opened.id, true) : opened
-    if (record) this.#answer(state, intent, record)
-  }
-
   /** Goes on as the record that is now stored, and hands out a token, where the request earned one. */
   #answer(state: SessionState, intent: Intent, record: SessionRecord): void {
     if (intent.reauthenticate) {
@@ -269,7 +274,8 @@ export class Committer {
   #hand(state: SessionState, record: SessionRecord, secret: string): void {
     const { keys, transport } = this.#policy
     const { now } = state.context
-    const token: Token = { id: record.id, era: record.era, parent: '', secret, issued: now, oldKey: false }
+    const { id, era, secrets } = record
+    const token: Token = { id, era, parent: '', secret, proof: secrets.current, issued: now, oldKey: false }
     state.opened = { token, record, verdict: { kind: 'current', drifted: [] } }
     state.data = null
     state.sessionHeader = transport.write(formatToken(keys, transport.name, token), this.#maxAge(record, now))

@@ -27,7 +27,7 @@ export function formatCsrfToken(keys: KeyRing, subject: string): string {
   const mask = randomBytes(BYTES)
   const token = new Uint8Array(2 * BYTES)
   token.set(mask)
-  token.set(xor(keys.sign('csrf', subject), mask), BYTES)
+  token.set(xor(fromBase64url(keys.sign('csrf', subject))!, mask), BYTES)
   return toBase64url(token)
 }
 
@@ -35,7 +35,8 @@ export function formatCsrfToken(keys: KeyRing, subject: string): string {
 export function isCsrfToken(keys: KeyRing, subject: string, value: string): boolean {
   const token = value.length === 86 ? fromBase64url(value) : null
   if (token?.length !== 2 * BYTES) return false
-  return keys.verify('csrf', subject, xor(token.subarray(BYTES), token.subarray(0, BYTES))) >= 0
+  const mac = toBase64url(xor(token.subarray(BYTES), token.subarray(0, BYTES)))
+  return keys.verify('csrf', subject, mac) >= 0
 }
 
 function xor(a: Uint8Array, b: Uint8Array): Uint8Array {

@@ -36,7 +36,11 @@ export function formatData(data: DataMap, schema: SessionSchema<object> | null, 
   // `fromEntries` defines own properties, so that `__proto__` sets no prototype.
   const object = Object.fromEntries(data)
   const text = JSON.stringify(schema ? toJson(validate(schema, object), '') : object)
-  if (text.length > maxBytes || new TextEncoder().encode(text).length > maxBytes) {
+  // A character takes three bytes at most, so that most texts need not be encoded to be measured.
+  if (
+    text.length > maxBytes ||
+    (3 * text.length > maxBytes && new TextEncoder().encode(text).length > maxBytes)
+  ) {
     throw new SessionError(
       'ERR_SESSION_DATA_TOO_LARGE',
       `Session data would be longer than maxDataBytes, ${maxBytes} bytes`,

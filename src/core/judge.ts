@@ -4,7 +4,7 @@ import type { Millis } from './duration.ts'
 import type { EndReason, SessionRecord } from './engine.ts'
 import { deadlines, type Policy } from './policy.ts'
 import type { RequestContext } from './request.ts'
-import { hashParent, proofOf, type Token } from './token.ts'
+import { hashParent, type Token } from './token.ts'
 
 /** The token is good. `drifted` names the bindings that changed and are only reported. */
 export interface LiveVerdict {
@@ -61,7 +61,7 @@ export function judgeSecret(
   const { current, parent } = record.secrets
   if (token.era > record.era) return 'unknown'
   if (token.era < record.era) return 'superseded'
-  const shown = proofOf(token)
+  const shown = token.proof
   if (shown === current) return 'current'
   const shownParent = hashParent(token.parent)
   if (shownParent === current) return 'offer'

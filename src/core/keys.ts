@@ -16,22 +16,23 @@ export class KeyRing {
   constructor(keys: readonly Uint8Array[]) {
     this.#keys = keys.map((key) => {
       const root = macKey(key)
-      const derive = (purpose: Purpose) => macKey(hmac(root, `holdfast/1/${purpose}`))
+      const derive = (purpose: Purpose) => macKey(fromBase64url(hmac(root, `holdfast/1/${purpose}`))!)
       return { session: derive('session'), visitor: derive('visitor'), csrf: derive('csrf') }
     })
   }
 
-  /** MACs by the newest key. @returns 32 bytes */
-  sign(purpose: Purpose, text: string): Uint8Array {
+  /** MACs by the newest key. @returns base64url, 43 characters */
+  sign(purpose: Purpose, text: string): string {
     return hmac(this.#keys[0]![purpose], text)
   }
 
   /**
-   * Finds the key that made a MAC, each compared in constant time.
+   * Finds the key that made a MAC, each compared in constant time, and as text: four spellings stand for the same bytes,
+   * since 43 characters carry 258 bits, and one of them alone is ours.
    *
    * @returns its index, 0 being the newest; -1 when none did
    */
-  verify(purpose: Purpose, text: string, mac: Uint8Array): number {
+  verify(purpose: Purpose, text: string, mac: string): number {
     return this.#keys.findIndex((key) => equal(hmac(key[purpose], text), mac))
   }
 }

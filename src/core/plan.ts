@@ -6,7 +6,7 @@ import type { EndReason, SessionRecord } from './engine.ts'
 import { expiry, isLive, isSettling, judgeSecret, type Verdict } from './judge.ts'
 import { forgetAt, type Policy, touchEvery } from './policy.ts'
 import type { RequestContext } from './request.ts'
-import { hashSecret, proofOf, type Token } from './token.ts'
+import { hashSecret, type Token } from './token.ts'
 
 /** What `open` found. */
 export interface Opened {
@@ -64,18 +64,17 @@ export function plan(opened: Opened, latest: SessionRecord | null, intent: Inten
   if (expiry({ ...latest, seenAt }, at, policy)) return refuse('ERR_SESSION_ENDED')
 
   const data = intent.replay ? intent.replay(latest.data) : latest.data
+  const turn = intent.passive ? null : turnSecret(latest, token, at, policy)
+  const drifted = !intent.passive && isLive(opened.verdict) && opened.verdict.drifted.length > 0
+  if (!intent.reauthenticate && !turn && !drifted && data === latest.data) {
+    if (intent.passive || seenAt - latest.seenAt < touchEvery(latest, policy)) return NOTHING
+    return { kind: 'touch', seenAt, expiresAt: forgetAt({ ...latest, seenAt }, policy) }
+  }
   const used = { ...latest, version: latest.version + 1, seenAt, client: clientOf(context), data }
   if (intent.reauthenticate)
     return { kind: 'reauthenticate', next: raiseEra(used, intent.reauthenticate, context, policy) }
-
-  const turn = intent.passive ? null : turnSecret(latest, token, at, policy)
-  const drifted = !intent.passive && isLive(opened.verdict) && opened.verdict.drifted.length > 0
-  if (turn || drifted || data !== latest.data) {
-    const next = { ...used, ...turn?.changes, ...(drifted && { bound: capture(context, policy) }) }
-    return { kind: turn?.kind ?? 'update', next: { ...next, expiresAt: forgetAt(next, policy) } }
-  }
-  if (intent.passive || seenAt - latest.seenAt < touchEvery(latest, policy)) return NOTHING
-  return { kind: 'touch', seenAt, expiresAt: forgetAt({ ...latest, seenAt }, policy) }
+  const next = { ...used, ...turn?.changes, ...(drifted && { bound: capture(context, policy) }) }
+  return { kind: turn?.kind ?? 'update', next: { ...next, expiresAt: forgetAt(next, policy) } }
 }
 
 /**
@@ -178,7 +177,7 @@ function turnSecret(
   policy: Policy,
 ): { kind: 'adopt' | 'settle'; changes: Partial<SessionRecord> } | null {
   const kind = judgeSecret(record, token, at, policy)
-  const current = proofOf(token)
+  const current = token.proof
   if (kind === 'offer') {
     return { kind: 'adopt', changes: { secrets: { current, parent: record.secrets.current }, renewedAt: at } }
   }

@@ -74,8 +74,8 @@ export interface SessionState {
   visitor: { token: VisitorToken; drawn: boolean } | null | undefined
   sessionHeader: Header | null
   clearSiteData: readonly string[]
-  /** Settles when the commits begun so far are done; never rejects. */
-  performing: Promise<void>
+  /** Settles when the commits begun so far are done; never rejects. Null before the first. */
+  performing: Promise<void> | null
   readonly commit: () => Promise<void>
 }
 

@@ -68,7 +68,8 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   async open(context: RequestContext): Promise<Session<Data>> {
     const openedAt = performance.now()
     const admission = guard(context, this.policy)
-    const opened = admission.refusal ? NO_TOKEN : await this.#reportingFailure(context, this.#find(context))
+    const token = admission.refusal ? null : this.#readToken(context)
+    const opened = token ? await this.#find(context, token) : NO_TOKEN
     const state: SessionState = {
       context,
       policy: this.policy,
@@ -86,7 +87,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
       visitor: undefined,
       sessionHeader: null,
       clearSiteData: [],
-      performing: Promise.resolve(),
+      performing: null,
       commit: () => this.#perform(state),
     }
     const session = new Session<Data>(state)
@@ -179,19 +180,22 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     await this.#engine.close?.()
   }
 
-  async #find(context: RequestContext): Promise<Opened> {
-    const token = this.#readToken(context)
-    if (!token) return NO_TOKEN
-    const read = async (fresh: boolean): Promise<Opened> => {
-      const record = await this.#records.load(token.id, fresh)
+  async #find(context: RequestContext, token: Token): Promise<Opened> {
+    const judged = (record: SessionRecord | null): Opened => {
       return { token, record, verdict: judge(record, token, context, this.policy) }
     }
-    let opened = await read(false)
-    // A replica may lag: what ends a session, or denies that there is one, is for the primary to say.
-    if (this.#mustEnd(opened) || opened.verdict.kind === 'unknown') opened = await read(true)
-    this.#reportVerdict(context, opened)
-    if (this.#mustEnd(opened)) await this.#end(context, opened)
-    return opened
+    try {
+      let opened = judged(await this.#records.load(token.id, false))
+      // A replica may lag: what ends a session, or denies that there is one, is for the primary to say.
+      if (this.#mustEnd(opened) || opened.verdict.kind === 'unknown')
+        opened = judged(await this.#records.load(token.id, true))
+      this.#reportVerdict(context, opened)
+      if (this.#mustEnd(opened)) await this.#end(context, opened)
+      return opened
+    } catch (error) {
+      this.#reportFailure(context, error)
+      throw error
+    }
   }
 
   #readToken(context: RequestContext): Token | null {
@@ -224,22 +228,23 @@ export class Sessions<Data extends object = Record<string, unknown>> {
 
   async #perform(state: SessionState): Promise<void> {
     // One after another: what an early commit that nobody awaits has begun must be durable, too, before the response leaves.
-    const turn = state.performing.then(() => this.#committer.perform(state))
+    const before = state.performing
+    const turn = before ? before.then(() => this.#committer.perform(state)) : this.#committer.perform(state)
+    if (!turn) return
     state.performing = turn.catch(() => {})
-    await this.#reportingFailure(state.context, turn)
-  }
-
-  async #reportingFailure<T>(context: RequestContext, work: Promise<T>): Promise<T> {
     try {
-      return await work
+      await turn
     } catch (error) {
-      if (error instanceof SessionError && error.status === 503) {
-        const { cause } = error
-        const reason = cause instanceof Error ? cause.message : error.message
-        this.#report('engine_failure', context, { code: error.code, reason })
-      }
+      this.#reportFailure(state.context, error)
       throw error
     }
+  }
+
+  #reportFailure(context: RequestContext, error: unknown): void {
+    if (!(error instanceof SessionError) || error.status !== 503) return
+    const { cause, code, message } = error
+    const reason = cause instanceof Error ? cause.message : message
+    this.#report('engine_failure', context, { code, reason })
   }
 
   #reportVerdict(context: RequestContext, { token, record, verdict }: Opened): void {

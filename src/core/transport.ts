@@ -128,10 +128,12 @@ export function bearer(): Transport {
  */
 function readCookies(header: string | null, name: string): string[] {
   if (header === null || !header.includes(name)) return []
-  return header.split(';').flatMap((pair) => {
+  const values: string[] = []
+  for (const pair of header.split(';')) {
     const split = pair.indexOf('=')
-    return split > 0 && trim(pair.slice(0, split)) === name ? [trim(pair.slice(split + 1))] : []
-  })
+    if (split > 0 && trim(pair.slice(0, split)) === name) values.push(trim(pair.slice(split + 1)))
+  }
+  return values
 }
 
 /** Not by a regular expression, whose time grows with the square of the spaces within. */

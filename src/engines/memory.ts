@@ -236,23 +236,27 @@ class Deadlines {
 
   #place(entry: Entry, from: number): void {
     const heap = this.#heap
-    const due = (at: number) => heap[at]?.value.expiresAt ?? Number.POSITIVE_INFINITY
+    const at = entry.value.expiresAt
     let slot = from
-    const put = (moved: Entry, to: number) => {
-      heap[to] = moved
-      moved.slot = to
-    }
-    for (let up = (slot - 1) >> 1; up >= 0 && entry.value.expiresAt < due(up); up = (slot - 1) >> 1) {
-      put(heap[up]!, slot)
+    for (let up = (slot - 1) >> 1; slot > 0 && at < this.#due(up); up = (slot - 1) >> 1) {
+      this.#put(heap[up]!, slot)
       slot = up
     }
-    for (;;) {
-      const left = 2 * slot + 1
-      const child = due(left + 1) < due(left) ? left + 1 : left
-      if (!(due(child) < entry.value.expiresAt)) break
-      put(heap[child]!, slot)
+    for (let left = 2 * slot + 1; left < heap.length; left = 2 * slot + 1) {
+      const child = this.#due(left + 1) < this.#due(left) ? left + 1 : left
+      if (this.#due(child) >= at) break
+      this.#put(heap[child]!, slot)
       slot = child
     }
-    put(entry, slot)
+    this.#put(entry, slot)
+  }
+
+  #put(entry: Entry, slot: number): void {
+    this.#heap[slot] = entry
+    entry.slot = slot
+  }
+
+  #due(slot: number): Millis {
+    return slot < this.#heap.length ? this.#heap[slot]!.value.expiresAt : Number.POSITIVE_INFINITY
   }
 }

@@ -29,19 +29,18 @@ export function macKey(bytes: Uint8Array): MacKey {
 
 const message = Buffer.alloc(1024)
 
-/** HMAC-SHA-256 of UTF-8 text (RFC 2104). @returns 32 bytes */
-export function hmac(key: MacKey, text: string): Uint8Array {
-  return hashAfter(key.outer, hashAfter(key.inner, text))
+/** HMAC-SHA-256 of UTF-8 text (RFC 2104), as base64url. No digest becomes a buffer: making one takes longer than hashing. */
+export function hmac({ inner, outer }: MacKey, text: string): string {
+  const inside = hash('sha256', join(inner, text, 'utf8'), 'binary')
+  return hash('sha256', join(outer, inside, 'binary'), 'base64url')
 }
 
-/** Hashes a block and what follows, put together where it costs no allocation. */
-function hashAfter(block: Uint8Array, rest: string | Uint8Array): Uint8Array {
-  const length = BLOCK + (typeof rest === 'string' ? Buffer.byteLength(rest) : rest.length)
-  const buffer = length <= message.length ? message : Buffer.alloc(length)
-  buffer.set(block)
-  if (typeof rest === 'string') buffer.write(rest, BLOCK)
-  else buffer.set(rest, BLOCK)
-  return hash('sha256', buffer.subarray(0, length), 'buffer')
+/** A block and what follows it, put together where it costs no allocation. */
+function join(block: Uint8Array, text: string, encoding: 'utf8' | 'binary'): Uint8Array {
+  // A character takes three bytes at most.
+  if (BLOCK + 3 * text.length > message.length) return Buffer.concat([block, Buffer.from(text, encoding)])
+  message.set(block)
+  return message.subarray(0, BLOCK + message.write(text, BLOCK, encoding))
 }
 
 /** Random bytes of the system's generator, drawn through a pool; none is handed out twice or kept. */
@@ -56,9 +55,15 @@ export function randomBytes(length: number): Uint8Array {
   return bytes
 }
 
-/** Compares in a time that depends on the lengths alone. */
-export function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b)
+// Not `Buffer.from`, whose bytes stay behind in a pool that others are handed parts of, uncleared.
+const left = Buffer.alloc(256)
+const right = Buffer.alloc(256)
+
+/** Compares two MACs, as text, in a time that depends on the lengths alone. Texts beyond 85 characters are never equal. */
+export function equal(a: string, b: string): boolean {
+  if (a.length !== b.length || 3 * a.length > left.length) return false
+  const length = left.write(a)
+  return right.write(b) === length && timingSafeEqual(left.subarray(0, length), right.subarray(0, length))
 }
 
 export function toBase64url(bytes: Uint8Array): string {

@@ -30,10 +30,10 @@ export function macKey(bytes: Uint8Array): MacKey {
   return { inner, outer }
 }
 
-/** HMAC-SHA-256 of UTF-8 text (RFC 2104). @returns 32 bytes */
-export function hmac(key: MacKey, text: string): Uint8Array {
+/** HMAC-SHA-256 of UTF-8 text (RFC 2104), as base64url. */
+export function hmac(key: MacKey, text: string): string {
   const inside = digest.create().update(key.inner).update(encoder.encode(text)).digest()
-  return digest.create().update(key.outer).update(inside).digest()
+  return toBase64url(digest.create().update(key.outer).update(inside).digest())
 }
 
 /** Random bytes of the system's generator. */
@@ -41,11 +41,11 @@ export function randomBytes(length: number): Uint8Array {
   return globalThis.crypto.getRandomValues(new Uint8Array(length))
 }
 
-/** Compares in a time that depends on the lengths alone. */
-export function equal(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false
+/** Compares two MACs, as text, in a time that depends on the lengths alone. Texts beyond 85 characters are never equal. */
+export function equal(a: string, b: string): boolean {
+  if (a.length !== b.length || a.length > 85) return false
   let difference = 0
-  for (let i = 0; i < a.length; i++) difference |= a[i]! ^ b[i]!
+  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i)
   return difference === 0
 }
 

@@ -85,8 +85,8 @@ export function recordOf(changes: Partial<SessionRecord> = {}): SessionRecord {
 }
 
 /** The token of `recordOf()`. */
-export function tokenOf(changes: Partial<Token> = {}): Token {
-  return {
+export function tokenOf(changes: Partial<Omit<Token, 'proof'>> = {}): Token {
+  const token = {
     id: idOf('session'),
     era: 1,
     parent: '',
@@ -95,6 +95,7 @@ export function tokenOf(changes: Partial<Token> = {}): Token {
     oldKey: false,
     ...changes,
   }
+  return { ...token, proof: hashSecret(token.secret) }
 }
 
 /** An honest browser: it keeps what it is told, and sends it back. */

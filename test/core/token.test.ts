@@ -42,7 +42,8 @@ describe('token: a round trip', () => {
     fc.assert(
       fc.property(tokens, fc.string(), (fields, name) => {
         const written = formatToken(keys, name, fields)
-        assert.deepEqual(parseToken(keys, name, written), { ...fields, oldKey: false })
+        const proof = hashSecret(fields.secret)
+        assert.deepEqual(parseToken(keys, name, written), { ...fields, proof, oldKey: false })
         assert.match(written, /^[\w.-]+$/)
         assert.ok(written.length <= 256)
       }),
@@ -143,7 +144,7 @@ describe('token: not ours', () => {
     const tags = ['session', 'visitor', 'csrf'] as const
     const body = text.slice(0, text.lastIndexOf('.'))
     for (const purpose of tags) {
-      const forged = `${body}.${Buffer.from(keys.sign(purpose, `${NAME} ${body}`)).toString('base64url')}`
+      const forged = `${body}.${keys.sign(purpose, `${NAME} ${body}`)}`
       assert.equal(parseToken(keys, NAME, forged) !== null, purpose === 'session')
     }
   })

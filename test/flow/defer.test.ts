@@ -7,7 +7,7 @@ import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, test } from 'node:test'
 import { createGzip, gunzipSync } from 'node:zlib'
-import type { Binding } from 'holdfast'
+import { type Binding, createSessions, generateKey } from 'holdfast'
 import { memory } from 'holdfast/memory'
 import { protect } from 'holdfast/node'
 import {
@@ -223,6 +223,47 @@ describe('the response leaves when the commit is durable, and not before', { con
       res.end('body')
     })
     assert.equal((await get(site, () => arrived.give())).body, 'body')
+  })
+
+  test('for the sessions of two applications, one in the other', async () => {
+    const inner = createSessions({ engine: memory(), keys: generateKey(), cookie: { name: 'inner' } })
+    await using site = await slow((res, _session, req) => {
+      protect(inner, (_req, _res, session) => {
+        session.set('b', 2)
+        res.end('both')
+        assert.ok(res.headersSent && res.writableEnded)
+        assert.throws(() => res.setHeader('x-late', 'yes'), { code: 'ERR_HTTP_HEADERS_SENT' })
+      })(req, res)
+    })
+    const { headers, body } = await get(site)
+    assert.equal(body, 'both')
+    const names = headers['set-cookie']?.map((cookie) => cookie.split('=')[0]).sort()
+    assert.deepEqual(names, ['__Host-Http-inner', '__Host-Http-session'])
+  })
+
+  test('by the same functions for every response: its own would cost more than its session', async () => {
+    const seen: ServerResponse[] = []
+    await using site = await slow((res) => {
+      seen.push(res)
+      res.end()
+    })
+    await get(site)
+    await get(site)
+    const [one, other] = seen.map((res) => Object.getOwnPropertyDescriptors(res))
+    for (const name of ['write', 'end', 'writeHead', 'setHeader', 'on'] as const) {
+      assert.equal(typeof one![name].value, 'function')
+      assert.equal(one![name].value, other![name].value)
+    }
+    for (const name of ['headersSent', 'writableEnded', 'writableNeedDrain'] as const) {
+      assert.equal(typeof one![name].get, 'function')
+      assert.equal(one![name].get, other![name].get)
+    }
+  })
+
+  test('many at once, each for its own commit', async () => {
+    await using site = await slow((res, session) => res.end(session.keys().join()))
+    const answers = await Promise.all(Array.from({ length: 20 }, () => get(site)))
+    assert.equal(new Set(answers.map(({ headers }) => headers['set-cookie']![0])).size, 20)
   })
 
   test('a body in one piece keeps its length', async () => {

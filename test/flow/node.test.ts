@@ -217,6 +217,7 @@ test('HTTP/2, by its compatibility layer', async () => {
       protect(sessions, (req, res, session) => {
         if (req.url === '/login') session.authenticate('ada')
         else session.set('a', 1)
+        assert.equal('_implicitHeader' in res, false, 'what it lacks it still lacks')
         res.writeHead(201, { 'x-app': 'yes' })
         res.write('bo')
         res.end('dy')

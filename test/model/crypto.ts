@@ -18,7 +18,7 @@ import { running } from './clock.ts'
 export { equal, fromBase64url, type MacKey, macKey, toBase64url }
 
 const hashes = new Map<string, string>()
-const macs = new Map<MacKey, Map<string, Uint8Array>>()
+const macs = new Map<MacKey, Map<string, string>>()
 const preimages = new Map<string, string>()
 
 export function sha256(text: string): string {
@@ -31,7 +31,7 @@ export function sha256(text: string): string {
   return digest
 }
 
-export function hmac(key: MacKey, text: string): Uint8Array {
+export function hmac(key: MacKey, text: string): string {
   let known = macs.get(key)
   if (!known) macs.set(key, (known = new Map()))
   let digest = known.get(text)

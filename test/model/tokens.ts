@@ -2,6 +2,7 @@
 
 import type { SessionRecord } from '../../src/core/engine.ts'
 import type { Policy } from '../../src/core/policy.ts'
+import { sha256 } from './crypto.ts'
 import type { Core } from './sut.ts'
 
 export interface TokenParts {
@@ -9,6 +10,7 @@ export interface TokenParts {
   readonly era: number
   readonly parent: string
   readonly secret: string
+  readonly proof: string
   readonly issued: number
   readonly oldKey: false
 }
@@ -24,6 +26,7 @@ export function splitToken(text: string): TokenParts {
       era: Number(era),
       parent: parent!,
       secret: secret!,
+      proof: sha256(sha256(secret!)),
       issued: Number(issued),
       oldKey: false,
     }
