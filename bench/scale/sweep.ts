@@ -54,10 +54,10 @@ export async function sweep(
   )
   try {
     const [port] = (await once(server, 'message')) as [number]
+    const expired = name === 'redis' ? await expireInRedis(store, population, size) : null
     const loads = await Promise.all(range(0, CONNECTIONS).map(() => Load.connect(port, 1)))
     const traffic = new Traffic(loads)
     await traffic.login()
-    const expired = name === 'redis' ? await expireInRedis(store, population, size) : null
     await traffic.during(sleep(CALM / 2))
     const before = await traffic.during(sleep(CALM))
     const during: Sweeping[] = []
