@@ -1,6 +1,6 @@
 /** Turns figures into `docs/cost-engines.md`. @module */
 
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import type { Effort } from '../measure.ts'
 import type { Row } from '../report.ts'
 import { type Latency, SATURATION } from './latency.ts'
@@ -58,7 +58,7 @@ export function document(
   latencies: readonly Latency[],
   effort: Effort,
 ): string {
-  const machine = `Node ${process.versions.node}, ${cpus().length} shared cores`
+  const machine = `Node ${process.versions.node}, ${cpus().length} shared cores, load average ${loadavg()[1]!.toFixed(0)}`
   return `<!-- Written by \`npm run bench:engines\`: to change the words, change bench/engines/report.ts. -->
 # What a session costs on Redis and PostgreSQL
 
@@ -90,9 +90,10 @@ ${latencyTable(latencies)}
 - As in [cost.md](cost.md): every system in a process of its own, all warm, ${effort.rounds} rounds, every system for ${effort.milliseconds} ms in turn in each;
   differences within a round, medians over rounds; ${effort.connections} connections, ${effort.sessions} sessions. Every system proves first that it does its work.
 - All use one Redis and one PostgreSQL on the same machine, over TCP. PostgreSQL runs without \`fsync\`, so that the disk is not what is measured.
-- connect-redis and connect-pg-simple as they are by default: beside each read they move the session's deadline (EXPIRE, UPDATE). Holdfast does so
+- The stores of express-session as they are by default: beside each read they move the session's deadline (EXPIRE, UPDATE). Holdfast does so
   once a minute for each session. connect-redis takes node-redis alone; connect-pg-simple has the same pool of pg as the others.
-- Absolute figures are one machine's (${machine}); what counts is the ratios, and only those of one run.
+- Absolute figures are one machine's (${machine}), which had other work to do all the while; what counts is the ratios,
+  and only those of one run, and differences of some µs mean nothing there.
 
 Again, on your machine: \`npm run bench:engines\`; \`-- --rounds 3\` for a glance, \`-- --only Redis\` for some.
 `

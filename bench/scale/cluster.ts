@@ -34,6 +34,7 @@ export function cluster({ redis, postgres }: Figures): string {
   const primaries = Math.max(byMemory, byWork)
   const table = perSession(postgres) * SESSIONS
   const rows = touches + replaces + 3 * logins
+  // Less what is left free on each page for the next version of a row.
   const length = (postgres.bytes.at(-1)!.sessions! / postgres.sizes.at(-1)!) * 0.8
   return `## 100 million sessions on a cluster
 
@@ -53,7 +54,7 @@ at the same moment, each with a request every ${PAUSE} s, of which one in ${CHAN
 - Work: ${whole(reads)} × ${server(redis, 'load').toFixed(0)} µs + ${whole(touches)} × ${server(redis, 'touch').toFixed(0)} µs + ${whole(replaces + 3 * logins)} × ${server(redis, 'replace').toFixed(0)} µs
   = ${cores(redis).toFixed(1)} cores; a primary works on one, which should be half idle: **${byWork} primaries**. That is without pipelining, one command for each
   wake-up; at such a load clients send several at once, which is cheaper.
-- So ${primaries} primaries, each with ${whole(SESSIONS / primaries)} sessions and ${whole((reads + touches + replaces + 3 * logins) / primaries)} commands a second, and as many replicas; twice the memory in all, ${gigabytes(2 * memory)}.
+- So ${primaries} primaries, each with ${millions(Math.round(SESSIONS / primaries / 1e5) * 1e5)} sessions and ${whole((reads + touches + replaces + 3 * logins) / primaries)} commands a second, and as many replicas; twice the memory in all, ${gigabytes(2 * memory)}.
 - A session and its ledger are on different primaries, for every command has one key: nothing needs more than one slot. A login is four or five round trips to two of them.
 - Expiry: ${whole(logins)} a second in all, by the servers themselves. \`sessions.sweep()\` does nothing.
 

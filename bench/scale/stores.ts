@@ -88,7 +88,7 @@ export const STORES: Readonly<Record<StoreName, (scope: Scope) => Promise<Store>
   },
 
   postgres: async (scope) => {
-    const server = await PostgresServer.start(scope, ['-c', 'shared_buffers=1GB', '-c', 'max_wal_size=4GB'])
+    const server = await PostgresServer.start(scope, ['-c', 'shared_buffers=3GB', '-c', 'max_wal_size=4GB'])
     const postmaster = Number(
       readFileSync(join(server.folder, 'data', 'postmaster.pid'), 'utf8').split('\n')[0],
     )
