@@ -34,8 +34,8 @@ const SERVERS = [
   { name: 'Valkey', programs: ['valkey-server', 'valkey-check-rdb'], package: 'valkey-tools' },
   { name: 'PostgreSQL', programs: ['postgres'], folders: '/usr/lib/postgresql', package: 'postgresql-15' },
 ]
-const tasks = { start, test, quick, deep, engines, check, build, format, mutants, bench }
-Object.assign(tasks, { 'bench:engines': benchEngines, 'bench:scale': benchScale })
+const benches = { bench, 'bench:engines': benchEngines, 'bench:scale': benchScale }
+const tasks = { start, test, quick, deep, engines, check, build, format, mutants, ...benches }
 
 process.chdir(root)
 if (Object.hasOwn(tasks, task)) await tasks[task](rest)
