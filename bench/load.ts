@@ -79,10 +79,16 @@ export class Load {
    * @param requests - taken in turn
    * @param count - how many at least
    * @param milliseconds - how long at least
+   * @param times - takes how many milliseconds each answer took
    * @returns how many were answered
    * @throws when an answer is not a 200
    */
-  async run(requests: readonly Buffer[], count: number, milliseconds: number): Promise<number> {
+  async run(
+    requests: readonly Buffer[],
+    count: number,
+    milliseconds: number,
+    times?: number[],
+  ): Promise<number> {
     const until = performance.now() + milliseconds
     let sent = 0
     const each = (socket: Socket) =>
@@ -94,13 +100,18 @@ export class Load {
           else resolve()
         }
         const lost = () => finish(new Error('the server has closed a connection'))
-        const send = () => socket.write(requests[sent++ % requests.length]!)
+        let asked = 0
+        const send = () => {
+          if (times) asked = performance.now()
+          socket.write(requests[sent++ % requests.length]!)
+        }
         const take = (chunk: Buffer) => {
           received += chunk.toString('latin1')
           if (!isWhole(received)) return
           if (!received.startsWith('200', 9))
             return finish(new Error(`an answer that is no 200:\n${received}`))
           received = ''
+          times?.push(performance.now() - asked)
           if (sent < count || performance.now() < until) send()
           else finish()
         }

@@ -45,12 +45,15 @@ const ROUTES = {
 /**
  * Starts every system in a process of its own, and then has each answer for a moment, in turn, many times over: what else
  * the machine does meanwhile falls on all of them alike. Differences are taken within a round, and medians over rounds.
+ *
+ * @param further - what else is to be done with the systems before they end
  */
 export async function measure(
   subjects: readonly Subject[],
   effort: Effort,
   say: (text: string) => void,
   profiled: string | null,
+  further: (runs: readonly Run[]) => Promise<void> = async () => {},
 ): Promise<{ figures: Map<string, Figures>; profile: Profile }> {
   const figures = new Map(subjects.map(({ name }) => [name, emptyFigures()]))
   const runs: Run[] = []
@@ -78,6 +81,7 @@ export async function measure(
         profile[kind] = await run.profile(kind, effort.rounds * effort.milliseconds)
       }
     }
+    await further(runs)
   } finally {
     for (const run of runs) run.stop()
   }
@@ -104,11 +108,12 @@ function emptyFigures(): Figures {
 }
 
 /** One system in its process, warm. */
-class Run {
+export class Run {
   readonly subject: Subject
   readonly #server: ChildProcess
   readonly #texts: Record<Kind, Buffer[]> = { none: [], read: [], write: [], anon: [] }
   #load: Load | undefined
+  #port = 0
 
   constructor(subject: Subject) {
     this.subject = subject
@@ -118,7 +123,8 @@ class Run {
   }
 
   async start({ sessions, connections, warmUp }: Effort): Promise<void> {
-    const load = await Load.connect(await heard<number>(this.#server), connections)
+    this.#port = await heard<number>(this.#server)
+    const load = await Load.connect(this.#port, connections)
     this.#load = load
     const cookies: string[] = []
     for (let user = 0; user < sessions; user++) cookies.push(await login(load, `user-${user}`))
@@ -142,6 +148,15 @@ class Run {
     await this.#ask('profile')
     await this.#load!.run(this.#texts[kind], 0, milliseconds)
     return this.#ask<Parts>('parts')
+  }
+
+  /** @returns how many milliseconds each answer took, over connections of its own */
+  async latencies(kind: Kind, connections: number, milliseconds: number): Promise<number[]> {
+    const load = await Load.connect(this.#port, connections)
+    const times: number[] = []
+    await load.run(this.#texts[kind], 0, milliseconds, times)
+    load.close()
+    return times
   }
 
   stop(): void {

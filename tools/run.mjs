@@ -17,7 +17,8 @@ const parents = lineage()
 const attwFormat = ['--format', 'table-flipped', '--no-emoji', '--no-summary', '--no-color']
 // Whatever hangs ends, and the files after it run all the same.
 const testing = ['--conditions=holdfast-source', '--test', '--test-reporter=spec', '--test-timeout=600000']
-const tasks = { start, test, quick, deep, engines, firefox, load, check, build, format, mutants, bench }
+const benches = { bench, 'bench:engines': benchEngines, 'bench:scale': benchScale }
+const tasks = { start, test, quick, deep, engines, firefox, load, check, build, format, mutants, ...benches }
 
 process.chdir(root)
 if (Object.hasOwn(tasks, task)) await tasks[task](rest)
@@ -99,7 +100,8 @@ function test(args) {
 /** The tests that need neither a build nor a browser; or the files given. */
 function quick(args) {
   install()
-  const files = args.length > 0 ? args : ['test/!(browser|deep|package|model|properties|servers)/**/*.test.ts']
+  const files =
+    args.length > 0 ? args : ['test/!(browser|deep|package|model|properties|servers)/**/*.test.ts']
   finish(run(node('tests'), [...testing, ...files]))
 }
 
@@ -122,7 +124,7 @@ function firefox() {
 function engines(args) {
   const began = Date.now()
   install()
-  const missing = ['Redis', 'Valkey', 'PostgreSQL'].filter((name) => findProgram(name) === undefined)
+  const missing = bringServers()
   const files = args.length > 0 ? args : ['test/servers/**/*.test.ts']
   const passed = run(node('tests'), [...testing, ...files])
   console.log('\n━━━ summary ━━━')
@@ -130,6 +132,11 @@ function engines(args) {
   console.log(`${passed ? 'ok    ' : 'FAILED'}  the engines on real servers (${total} s)`)
   for (const name of missing) console.log(`SKIPPED the tests on ${name}: it is not there, see above`)
   finish(passed)
+}
+
+/** @returns those that can't be had */
+function bringServers() {
+  return ['Redis', 'Valkey', 'PostgreSQL'].filter((name) => findProgram(name) === undefined)
 }
 
 /** An hour's worth of traffic in ten minutes. `HOLDFAST_LOAD_SECONDS` and `HOLDFAST_LOAD_RATE` change that. */
@@ -162,6 +169,22 @@ function bench(args) {
   install('bench')
   build()
   finish(run(node(), [join('bench', 'main.ts'), ...args]))
+}
+
+/** Measures what a session costs on Redis and PostgreSQL, and writes `docs/cost-engines.md`. */
+function benchEngines(args) {
+  install()
+  install('bench')
+  bringServers()
+  build()
+  finish(run(node(), [join('bench', 'engines', 'main.ts'), ...args]))
+}
+
+/** Fills the engines with up to a million sessions, measures, and writes `docs/scale.md`. */
+function benchScale(args) {
+  install()
+  bringServers()
+  finish(run(node(), ['--conditions=holdfast-source', join('bench', 'scale', 'main.ts'), ...args]))
 }
 
 /**

@@ -16,7 +16,7 @@ interface Store {
   put(id: string, text: string): void
 }
 
-const IDLE = 30 * 60 * 1000
+export const IDLE = 30 * 60 * 1000
 const key = createSecretKey(randomBytes(32))
 
 export function memory(): Promise<System> {
@@ -38,25 +38,39 @@ export function sqlite(): Promise<System> {
   })
 }
 
-type Stored = Record<string, unknown> & { expiresAt: number }
+export type Stored = Record<string, unknown> & { expiresAt: number }
+
+/** @returns the id in a cookie that we have signed */
+export function idOf(req: IncomingMessage): string | null {
+  const token = /(?:^|; )session=([^;]+)/.exec(req.headers.cookie ?? '')?.[1]
+  if (!token) return null
+  const [id, tag] = token.split('.') as [string, string]
+  return timingSafeEqual(Buffer.from(tag, 'base64url'), sign(id)) ? id : null
+}
+
+/** Draws an id and hands it to the client. */
+export function issue(res: ServerResponse): string {
+  const id = randomBytes(16).toString('base64url')
+  const token = `${id}.${sign(id).toString('base64url')}`
+  res.setHeader('Set-Cookie', `session=${token}; Path=/; HttpOnly; Secure; SameSite=Lax`)
+  return id
+}
+
+export function parse(text: string | null | undefined): Stored | null {
+  if (text === undefined || text === null) return null
+  const data = JSON.parse(text) as Stored
+  return data.expiresAt > Date.now() ? data : null
+}
 
 function serve(store: Store): Promise<System> {
   function read(req: IncomingMessage): { id: string; data: Stored } | null {
-    const token = /(?:^|; )session=([^;]+)/.exec(req.headers.cookie ?? '')?.[1]
-    if (!token) return null
-    const [id, tag] = token.split('.') as [string, string]
-    if (!timingSafeEqual(Buffer.from(tag, 'base64url'), sign(id))) return null
-    const text = store.get(id)
-    if (text === undefined) return null
-    const data = JSON.parse(text) as Stored
-    return data.expiresAt > Date.now() ? { id, data } : null
+    const id = idOf(req)
+    const data = id === null ? null : parse(store.get(id))
+    return data && { id: id!, data }
   }
 
   function create(res: ServerResponse, fields: object): void {
-    const id = randomBytes(16).toString('base64url')
-    store.put(id, JSON.stringify({ expiresAt: Date.now() + IDLE, ...fields }))
-    const token = `${id}.${sign(id).toString('base64url')}`
-    res.setHeader('Set-Cookie', `session=${token}; Path=/; HttpOnly; Secure; SameSite=Lax`)
+    store.put(issue(res), JSON.stringify({ expiresAt: Date.now() + IDLE, ...fields }))
   }
 
   function handle(req: IncomingMessage, res: ServerResponse): string {

@@ -35,7 +35,7 @@ function login(session: SessionOf, userId: string): void {
   session.set('visits', visits)
 }
 
-function onNode(engine: Engine): Promise<System> {
+export function onNode(engine: Engine): Promise<System> {
   const handler = protectNode(sessionsOn(engine), (req, res, session) => {
     const url = req.url ?? '/'
     if (url === '/read') {
@@ -47,7 +47,7 @@ function onNode(engine: Engine): Promise<System> {
   return listen(createServer(handler))
 }
 
-function onExpress(engine: Engine): Promise<System> {
+export function onExpress(engine: Engine): Promise<System> {
   const sessions = sessionsOn(engine)
   const app = createApp()
   app.use(protectExpress(sessions))

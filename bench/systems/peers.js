@@ -10,12 +10,16 @@ const secret = randomBytes(32).toString('hex')
 const flags = { path: '/', httpOnly: true, secure: true, sameSite: 'lax' }
 const idle = 30 * 60
 
-export async function expressSession() {
+export const expressSession = () => expressSessionOn(undefined)
+
+/** @param makeStore - takes the module `express-session`, as old stores do; undefined for its own memory */
+export async function expressSessionOn(makeStore) {
   const { default: createApp } = await import('express')
   const { default: session } = await import('express-session')
   const app = createApp()
   const cookie = { ...flags, maxAge: idle * 1000 }
-  app.use(session({ secret, resave: false, saveUninitialized: false, proxy: true, cookie }))
+  const store = await makeStore?.(session)
+  app.use(session({ secret, resave: false, saveUninitialized: false, proxy: true, cookie, store }))
   app.get('/none', (_req, res) => res.send(BODY))
   app.get('/read', (req, res) => {
     if (!req.session.userId || !req.session.name) res.status(401)
@@ -40,14 +44,17 @@ export async function expressSession() {
   return listen(createServer(app))
 }
 
-export async function fastifySession() {
+export const fastifySession = () => fastifySessionOn(undefined)
+
+/** @param store - undefined for its own memory */
+export async function fastifySessionOn(store) {
   const { default: createApp } = await import('fastify')
   const { default: cookies } = await import('@fastify/cookie')
   const { default: session } = await import('@fastify/session')
   const app = createApp({ trustProxy: true })
   await app.register(cookies)
   const cookie = { ...flags, maxAge: idle * 1000 }
-  await app.register(session, { secret, rolling: false, saveUninitialized: false, cookie })
+  await app.register(session, { secret, rolling: false, saveUninitialized: false, cookie, store })
   fastifyRoutes(app, async (request) => {
     await request.session.regenerate()
     request.session.set('userId', userOf(request.url))

@@ -20,19 +20,24 @@ export function withDeadline(engine: Engine, timeout: Millis): Engine {
     }
   }
 
-  const race = async <T>(result: Promise<T>, verb: string): Promise<T> => {
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout)
+  /** One promise by hand: `Promise.race` costs a request to a server's store twice as much. */
+  const race = <T>(result: Promise<T>, verb: string): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(failure(verb, new Error(`no answer within ${timeout} ms`))),
+        timeout,
+      )
+      Promise.resolve(result).then(
+        (value) => {
+          clearTimeout(timer)
+          resolve(value)
+        },
+        (cause: unknown) => {
+          clearTimeout(timer)
+          reject(failure(verb, cause))
+        },
+      )
     })
-    try {
-      return await Promise.race([result, late])
-    } catch (cause) {
-      throw failure(verb, cause)
-    } finally {
-      clearTimeout(timer)
-    }
-  }
 
   // The client learns no more than that; the operator finds the cause in the event.
   const failure = (verb: string, cause: unknown) =>

@@ -1,0 +1,100 @@
+/** Turns figures into `docs/cost-engines.md`. @module */
+
+import { cpus, loadavg } from 'node:os'
+import type { Effort } from '../measure.ts'
+import type { Row } from '../report.ts'
+import { type Latency, SATURATION } from './latency.ts'
+
+export function tableOf(rows: readonly Row[]): string {
+  return [
+    '| | on | read | write | anon |',
+    '|---|---|--:|--:|--:|',
+    ...rows.map(({ name, framework, cost }) => {
+      const cells = (['read', 'write', 'anon'] as const).map((kind) => cost[kind].toFixed(1))
+      return `| ${name.replace(/, (?:node:http|Express)$/, '')} | ${framework} | ${cells.join(' | ')} |`
+    }),
+  ].join('\n')
+}
+
+/** The aims, and what came of them. */
+export function aims(rows: readonly Row[]): string {
+  const of = (name: string, kind: 'read' | 'write') => rows.find((row) => row.name === name)!.cost[kind]
+  const lines = ['Redis', 'PostgreSQL'].flatMap((store) =>
+    (
+      [
+        ['read', 6],
+        ['write', 10],
+      ] as const
+    ).map(([kind, limit]) => {
+      const more = of(`Holdfast, ${store}, node:http`, kind) - of(`floor, ${store}`, kind)
+      const met = more <= limit ? 'met' : 'missed'
+      return `| ${kind}, ${store}, above the floor | ${limit} µs | ${more.toFixed(1)} µs | ${met} |`
+    }),
+  )
+  return ['| | aim | found | |', '|---|---|--:|---|', ...lines].join('\n')
+}
+
+export function latencyTable(latencies: readonly Latency[]): string {
+  const names = [...new Set(latencies.map(({ name }) => name))]
+  const cells = (name: string) =>
+    (['read', 'write'] as const).flatMap((kind) =>
+      [1, SATURATION].map((connections) => {
+        const found = latencies.find(
+          (each) => each.name === name && each.kind === kind && each.connections === connections,
+        )!
+        return `${found.p50.toFixed(2)} / ${found.p99.toFixed(2)}`
+      }),
+    )
+  return [
+    `| | read, 1 | read, ${SATURATION} | write, 1 | write, ${SATURATION} |`,
+    '|---|--:|--:|--:|--:|',
+    ...names.map((name) => `| ${name} | ${cells(name).join(' | ')} |`),
+  ].join('\n')
+}
+
+export function document(
+  bare: readonly Row[],
+  rows: readonly Row[],
+  latencies: readonly Latency[],
+  effort: Effort,
+): string {
+  const machine = `Node ${process.versions.node}, ${cpus().length} shared cores, load average ${loadavg()[1]!.toFixed(0)}`
+  return `<!-- Written by \`npm run bench:engines\`: to change the words, change bench/engines/report.ts. -->
+# What a session costs on Redis and PostgreSQL
+
+Processor time of the application's process per request, in µs, **above the bare framework** it runs on; what the server of Redis
+or PostgreSQL uses is not in it. The tasks are those of [What a session costs](cost.md): *read* changes nothing, *write* changes one field, *anon*
+creates a session.
+
+${tableOf(rows)}
+
+The frameworks themselves, in all: ${bare.map(({ name, cost }) => `${name} ${cost.read.toFixed(0)} µs`).join(', ')} for a read.
+
+## Aims
+
+${aims(rows)}
+
+The floor is hand-written code on the bare client, ioredis with \`enableAutoPipelining\` or a pool of pg: one cookie, an HMAC, one GET or one prepared SELECT,
+JSON; a write is the same and one SET or one upsert. No revocation, no renewal, and of two parallel writers one loses. Holdfast is given the very same
+clients. What it sends is counted at the server by the engines' own tests: one command of Redis, one statement of PostgreSQL, for each read.
+
+## Latency
+
+Milliseconds, p50 / p99, with one connection that has one request under way, and with ${SATURATION}, more than the process can serve. The load, the
+application and the server of the store share ${cpus().length} cores: all of it is slower than on machines of their own, and what others do there shows in p99.
+
+${latencyTable(latencies)}
+
+## How it is measured
+
+- As in [cost.md](cost.md): every system in a process of its own, all warm, ${effort.rounds} rounds, every system for ${effort.milliseconds} ms in turn in each;
+  differences within a round, medians over rounds; ${effort.connections} connections, ${effort.sessions} sessions. Every system proves first that it does its work.
+- All use one Redis and one PostgreSQL on the same machine, over TCP. PostgreSQL runs without \`fsync\`, so that the disk is not what is measured.
+- The stores of express-session as they are by default: beside each read they move the session's deadline (EXPIRE, UPDATE). Holdfast does so
+  once a minute for each session. connect-redis takes node-redis alone; connect-pg-simple has the same pool of pg as the others.
+- Absolute figures are one machine's (${machine}), which had other work to do all the while; what counts is the ratios,
+  and only those of one run, and differences of some µs mean nothing there.
+
+Again, on your machine: \`npm run bench:engines\`; \`-- --rounds 3\` for a glance, \`-- --only Redis\` for some.
+`
+}
