@@ -25,7 +25,7 @@ export interface AuditOptions {
    * can rewrite the table can also recompute its seals, and only an anchor that was kept elsewhere tells.
    * @defaultValue none
    */
-  readonly key?: string | Uint8Array
+  readonly key?: string | Uint8Array | undefined
   /** Where this is, for logs of several servers. @defaultValue the host's name */
   readonly server?: string
   /** How many events wait while the store is slow or down; the ones beyond are counted and lost. @defaultValue 10000 */

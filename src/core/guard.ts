@@ -105,7 +105,7 @@ function insecure(context: RequestContext, policy: Policy): SessionError {
     context.method === 'GET' || context.method === 'HEAD' ? { location: httpsLocation(context, policy) } : {}
   return new SessionError(
     'ERR_INSECURE_TRANSPORT',
-    'Sessions need HTTPS, and this request came over plain HTTP.',
+    'Sessions need HTTPS, and this request came over plain HTTP to a host that is not this machine: use https://, or http://localhost.',
     options,
   )
 }

@@ -23,7 +23,7 @@ export interface SessionsOptions<Data extends object> {
    * the environment. `npx holdfast keygen` makes one.
    * @defaultValue random ones, and a warning, with the memory engine; required with any other
    */
-  readonly keys?: string | readonly (string | Uint8Array)[]
+  readonly keys?: string | readonly (string | Uint8Array)[] | undefined
   /** Refuses numbers weaker than an assurance level of NIST SP 800-63B-4, and makes its limits the defaults. */
   readonly preset?: Preset
   /** Ends a session that was not used for so long. @defaultValue `'30m'` */
@@ -337,8 +337,13 @@ function readCsrf(given: CsrfOptions = {}, preset: Preset | undefined): Policy['
   }
   const paths = (name: 'verifiedByHandler' | 'insecureExempt') => {
     const list = strings(given[name], `csrf.${name}`)
-    for (const path of list)
+    for (const path of list) {
       check(path.startsWith('/'), `csrf.${name}: '${path}' must be a path that starts with '/'`)
+      check(
+        !/[*?#]|\/:/.test(path),
+        `csrf.${name}: '${path}' is a pattern, and paths are exact: name each one`,
+      )
+    }
     return new Set(list)
   }
   return {

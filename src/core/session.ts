@@ -289,7 +289,7 @@ export class Session<Data extends object = Record<string, unknown>> {
     if (!isSafe(state.context) && !state.admission.originProven && !state.csrfVerified) {
       throw new SessionError(
         'ERR_CSRF_TOKEN_MISSING',
-        'A login needs a CSRF token when neither Sec-Fetch-Site nor Origin says where it comes from.',
+        'Neither Sec-Fetch-Site nor Origin says where this login comes from: send one of them, as browsers do, or csrf_token.',
       )
     }
     const { methods = ['pwd'], level = null, remember = false, revokeOthers = false } = options
@@ -431,7 +431,7 @@ export class Session<Data extends object = Record<string, unknown>> {
         )
       : new SessionError(
           'ERR_CSRF_TOKEN_MISSING',
-          'The CSRF token is missing: send csrf_token in the form, or X-CSRF-Token.',
+          'The CSRF token is missing: send csrf_token in the form, whose body must be parsed before, or X-CSRF-Token.',
         )
     state.refusal ??= refusal
     throw refusal

@@ -139,6 +139,11 @@ describe('policy: a wrong option is refused, by its name and with the right form
     [{ csrf: { verifiedByHandler: ['upload'] } }, /^csrf\.verifiedByHandler: 'upload' must be a path/],
     [{ csrf: { verifiedByHandler: /upload/ } }, /^csrf\.verifiedByHandler: expected an array/],
     [{ csrf: { insecureExempt: [''] } }, /^csrf\.insecureExempt/],
+    [
+      { csrf: { insecureExempt: ['/hook/*'] } },
+      /^csrf\.insecureExempt: '\/hook\/\*' is a pattern, and paths are exact/,
+    ],
+    [{ csrf: { verifiedByHandler: ['/hook/:id'] } }, /^csrf\.verifiedByHandler: .* name each one/],
     [{ csrf: { insecureExempt: '/hook' } }, /^csrf\.insecureExempt: expected an array/],
     [{ bindings: binding }, /^bindings: expected an array/],
     [{ bindings: ['ip'] }, /^bindings: expected bindings such as ip\(\)/],
