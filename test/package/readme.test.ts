@@ -101,6 +101,18 @@ test('every event stands in docs/events.md, and every one there exists', () => {
   assert.deepEqual(documented.sort(), names.sort())
 })
 
+test('every error code stands in docs/errors.md with its status, and every one there exists', () => {
+  const source = readFileSync('src/core/errors.ts', 'utf8')
+  const codes = [...source.matchAll(/^ {2}(ERR_\w+): (\d+),$/gm)].map(
+    ([, code, status]) => `${code} ${status}`,
+  )
+  const rows = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^\| (`ERR_.*?) \| (\d+)/gm)]
+  const documented = rows.flatMap(([, names, status]) =>
+    [...names!.matchAll(/ERR_\w+/g)].map(([code]) => `${code} ${status}`),
+  )
+  assert.deepEqual(documented.sort(), codes.sort())
+})
+
 test('each bug of others names tests that bear its number, or says why there is none', () => {
   const rows = [...readFileSync('docs/advisories.md', 'utf8').matchAll(/^\| (R-\d\d) \|.*\| (.+) \|$/gm)]
   assert.deepEqual(
