@@ -452,6 +452,7 @@ test('P4 a replay seen while the honest client settles is judged by what is ther
   const server = serve({ engine: gate.engine })
   const ada = await loggedIn(server)
   const thief = ada.copy()
+  const elsewhere = serve({ engine: gate.engine }, server.clock)
   server.clock.now += DUE
   await ada.whoami()
   await ada.whoami()
@@ -459,7 +460,7 @@ test('P4 a replay seen while the honest client settles is judged by what is ther
   const stop = gate.hold('replace')
   const replay = thief.whoami()
   await stop.reached
-  assert.equal(await ada.whoami(), 'ada')
+  assert.equal(await ada.moveTo(elsewhere).whoami(), 'ada')
   stop.release()
   await replay
   assert.equal(await ada.whoami(), null, 'the replay still ends the session')
