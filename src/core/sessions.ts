@@ -256,8 +256,8 @@ export class Sessions<Data extends object = Record<string, unknown>> {
         return { token, record, verdict: judge(record, token, context, this.policy, notBefore) }
       }
       let opened = judged(await loading)
-      // A replica may lag: what ends a session, or denies that there is one, is for the primary to say.
-      if (this.#mustEnd(opened) || opened.verdict.kind === 'unknown')
+      // A replica may lag: what ends a session, raises an alarm, or denies that there is one, is for the primary to say.
+      if (['unknown', 'replayed'].includes(opened.verdict.kind) || this.#mustEnd(opened))
         opened = judged(await this.#records.load(token.id, true))
       this.#reportVerdict(context, opened)
       if (this.#mustEnd(opened)) await this.#end(context, opened)
