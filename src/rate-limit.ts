@@ -34,6 +34,9 @@ export interface RateLimitsOptions {
   readonly v6Prefix?: number
 }
 
+/** The longest timer, in milliseconds. */
+const LONGEST = 2 ** 31 - 1
+
 const DEFAULTS = { newSessions: { max: 300, per: '1m' }, forgedTokens: { max: 100, per: '1m' } } as const
 
 /**
@@ -79,7 +82,11 @@ export function rateLimits(options: RateLimitsOptions = {}): RateLimits {
 function createLimiter({ max, per }: Amount, kind: string): Limiter {
   if (!Number.isSafeInteger(max) || max < 1)
     throw new SessionError('ERR_OPTION', `rateLimits.${kind}.max: expected a whole number above 0`)
-  return new RateLimiterMemory({ points: max, duration: parseDuration(per, `rateLimits.${kind}.per`) / 1000 })
+  const duration = parseDuration(per, `rateLimits.${kind}.per`)
+  // A timer that is longer fires at once, and what was counted would be forgotten at once.
+  if (duration > LONGEST)
+    throw new SessionError('ERR_OPTION', `rateLimits.${kind}.per: expected at most '24d'`)
+  return new RateLimiterMemory({ points: max, duration: duration / 1000 })
 }
 
 async function take(limiter: Limiter, key: string): Promise<number | null> {

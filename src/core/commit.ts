@@ -9,7 +9,6 @@ import type { Report } from './events.ts'
 import { isLive, isOutdated } from './judge.ts'
 import { carried, type Intent, newRecord, plan, planToken, tombstone } from './plan.ts'
 import { deadlines, type Policy } from './policy.ts'
-import { Queue } from './queue.ts'
 import type { RateLimiter } from './rate-limits.ts'
 import { Patience, type Records } from './records.ts'
 import { NO_TOKEN, nothingPending, type Pending, type SessionState } from './session.ts'
@@ -26,7 +25,7 @@ const LOST = {
     'The session was authenticated anew while this request was under way: load the page again.',
 } as const
 
-/** Commits requests. One for each process, since requests of one session queue up in it. */
+/** Commits requests. */
 export class Committer {
   readonly #engine: Engine
   readonly #records: Records
@@ -34,7 +33,6 @@ export class Committer {
   readonly #limiter: RateLimiter
   readonly #policy: Policy
   readonly #report: Report
-  readonly #queue = new Queue<SessionRecord>()
 
   constructor(
     engine: Engine,
@@ -136,7 +134,7 @@ export class Committer {
       if (refusal) throw this.#refused(state, refusal, LOST[refusal])
     }
     const patience = new Patience(this.#policy.engineTimeout)
-    await this.#queue.run(opened.id, async (left) => {
+    await this.#records.queue.run(opened.id, async (left) => {
       // Waiting for one's turn counts: of many requests that meet a store that hangs, each ends in time.
       patience.check()
       const record = await this.#swap(state, intent, left ?? opened, patience)
@@ -188,12 +186,15 @@ export class Committer {
     const refusal = await this.#directory.admit(record, context, admittance)
     if (refusal) {
       const reason = refusal === 'ERR_SESSION_LIMIT' ? 'limit' : 'revoked'
-      await this.#records.end(id, reason, context.now, undefined, record)
+      await this.#records.end(id, reason, context.now, { known: record })
       throw this.#refused(state, refusal, REFUSED[refusal])
     }
-    const handed = opened.record
-      ? await this.#takeOver(state, pending, record, opened.record, base !== null)
-      : record
+    const old = opened.record
+    const handed = base ? await this.#takeOver(state, pending, record, base) : record
+    if (old && !base) {
+      const { ours } = await this.#records.end(old.id, 'replaced', context.now, { known: old })
+      if (ours && old.userId !== userId) await this.#directory.dismiss(old, context.now)
+    }
     this.#hand(state, handed, secret)
     this.#report('session_created', context, { sessionId: id, userId })
     this.#report('authn_login_success', context, { sessionId: id, userId, reason: methods.join(' ') })
@@ -204,38 +205,32 @@ export class Committer {
    *
    * @returns the new record
    */
-  async #takeOver(
+  #takeOver(
     state: SessionState,
     pending: Pending,
     record: SessionRecord,
     old: SessionRecord,
-    carries: boolean,
   ): Promise<SessionRecord> {
-    const patience = new Patience(this.#policy.engineTimeout)
-    let taken = old.data
-    for (
-      let latest: SessionRecord | null = old;
-      latest && !latest.ended;
-      latest = await this.#records.load(old.id, true)
-    ) {
-      if (carries && latest.data !== taken) {
-        const next = {
-          ...record,
-          version: record.version + 1,
-          data: this.#replay(state, latest.data, pending),
+    return this.#records.queue.runAhead(old.id, async () => {
+      const patience = new Patience(this.#policy.engineTimeout)
+      let taken = old.data
+      let latest: SessionRecord | null = old
+      while (latest && !latest.ended) {
+        if (latest.data !== taken) {
+          const data = this.#replay(state, latest.data, pending)
+          const next = { ...record, version: record.version + 1, data }
+          // Nobody holds its token yet, so only a revoke can have been faster; and then it stays revoked.
+          if (!(await this.#engine.replace(next, record.version))) return record
+          record = next
+          taken = latest.data
         }
-        // Nobody holds its token yet, so only a revoke can have been faster; and then it stays revoked.
-        if (!(await this.#engine.replace(next, record.version))) return record
-        record = next
-        taken = latest.data
+        const ended = tombstone(latest, 'replaced', state.context.now)
+        if (await this.#engine.replace(ended, latest.version)) return record
+        patience.check()
+        latest = await this.#records.load(old.id, true)
       }
-      if (await this.#engine.replace(tombstone(latest, 'replaced', state.context.now), latest.version)) {
-        if (latest.userId !== record.userId) await this.#directory.dismiss(latest, state.context.now)
-        return record
-      }
-      await patience.pause()
-    }
-    return record
+      return record
+    })
   }
 
   async #terminate(state: SessionState, clearSiteData: readonly string[]): Promise<void> {
@@ -244,14 +239,11 @@ export class Committer {
     const suspended = verdict.kind === 'mismatch' && verdict.action === 'reauthenticate'
     let outdated = verdict.kind === 'ended' && isOutdated(verdict, context.now, this.#policy)
     if (record && (isLive(verdict) || suspended || verdict.kind === 'superseded')) {
-      const isSameOwner = (latest: SessionRecord) => latest.userId === record.userId
-      const { tombstone, ours } = await this.#records.end(
-        record.id,
-        'logout',
-        context.now,
-        isSameOwner,
-        record,
-      )
+      const { id, userId } = record
+      const { tombstone, ours } = await this.#records.end(id, 'logout', context.now, {
+        userId,
+        known: record,
+      })
       if (tombstone) await this.#directory.dismiss(tombstone, context.now)
       if (ours) this.#report('session_logout', context, { sessionId: record.id, userId: record.userId })
       outdated = !ours && tombstone?.ended?.reason === 'replaced'

@@ -44,6 +44,17 @@ interface RecordPage {
   readonly next: string | null
 }
 
+interface EndedAll {
+  readonly endings: Ending[]
+  readonly done: ReadonlySet<string>
+  readonly failure: SessionError | null
+}
+
+interface Swapped {
+  readonly ledger: UserLedger
+  readonly ended: UserLedger['ending']
+}
+
 /** Each user's sessions: performs what the pure functions of `ledger.ts` decide, by swaps. */
 export class Directory {
   readonly #engine: Engine
@@ -118,7 +129,7 @@ export class Directory {
     let refusal: 'ERR_SESSION_CHANGED' | 'ERR_SESSION_LIMIT' | null = null
     let displaced = new Set<string>()
     let changed = false
-    const ledger = await this.#swap(userId, now, async (ledger) => {
+    const { ended } = await this.#swap(userId, now, async (ledger) => {
       const isLate = isTooLate(ledger, now) || isTooLate(everybody, now)
       refusal = isLate || isFormer(ledger, credential, now) ? 'ERR_SESSION_CHANGED' : null
       displaced = new Set()
@@ -155,7 +166,7 @@ export class Directory {
     }
     if (refusal) return refusal
     if (changed) this.#report('authn_password_change', context, { sessionId: record.id, userId })
-    if (ledger.ending.length > 0) await this.#finish(ledger, now, context)
+    await this.#finish(userId, ended, now, context)
     return null
   }
 
@@ -175,7 +186,7 @@ export class Directory {
     const entry = { id, until: deadlines({ ...record, authenticatedAt }, this.#policy).absolute }
     let changed = false
     let refusal: 'ERR_SESSION_CHANGED' | null = null
-    const ledger = await this.#swap(userId!, at, (ledger) => {
+    const { ledger, ended } = await this.#swap(userId!, at, (ledger) => {
       changed = ledger.credential !== null && endsOthers(ledger, credential)
       refusal = isFormer(ledger, credential, context.now) ? 'ERR_SESSION_CHANGED' : null
       return refusal ? null : extend(ledger, entry, credential, at)
@@ -183,7 +194,7 @@ export class Directory {
     if (refusal || !ledger.sessions.some((session) => session.id === id))
       return refusal ?? 'ERR_SESSION_ENDED'
     if (changed) this.#report('authn_password_change', context, { sessionId: id, userId })
-    if (ledger.ending.length > 0) await this.#finish(ledger, at, context)
+    await this.#finish(userId!, ended, at, context)
     return null
   }
 
@@ -199,7 +210,7 @@ export class Directory {
     before: Millis | null,
     now: Millis,
   ): Promise<number> {
-    const ledger = await this.#swap(userId, now, async (ledger) => {
+    const { ledger } = await this.#swap(userId, now, async (ledger) => {
       if (before === null) return revokeAll(ledger, except, 'revoked', now)
       // Expired ones, too: a longer limit may bring them back to life.
       const loading = ledger.sessions.map(({ id }) => this.#records.load(id, true))
@@ -208,7 +219,8 @@ export class Directory {
       )
       return revokeSome(ledger, new Set(old), before)
     })
-    return this.#finish(ledger, now, null)
+    // Those that others left unfinished, too: whoever revokes is told that all have ended only when all have.
+    return this.#finish(userId, ledger.ending, now, null)
   }
 
   /** Takes a session that has ended off its user's ledger. */
@@ -216,25 +228,43 @@ export class Directory {
     if (userId !== null) await this.#swap(userId, now, (ledger) => dismiss(ledger, new Set([id])))
   }
 
-  /** Makes sure that whatever a ledger has ended is ended in its records, too. @returns how many it ended */
+  /**
+   * Makes sure that what a ledger has ended is ended in its records, too.
+   *
+   * @returns how many it ended
+   * @throws {SessionError} `ERR_ENGINE` when one couldn't be; the others have been
+   */
   async #finish(
-    { userId, ending }: UserLedger,
+    userId: string,
+    ending: UserLedger['ending'],
     now: Millis,
     context: RequestContext | null,
   ): Promise<number> {
-    const endings = await this.#endAll(userId, ending, now)
-    await this.#swap(userId, now, (ledger) => dismiss(ledger, new Set(ending.map(({ id }) => id))))
+    if (ending.length === 0) return 0
+    const { endings, done, failure } = await this.#endAll(userId, ending, now)
+    if (done.size > 0) await this.#swap(userId, now, (ledger) => dismiss(ledger, done))
     const ours = endings.filter((ending) => ending.ours).map(({ tombstone }) => tombstone!)
     for (const { id, ended } of ours) {
       this.#report('session_revoked', context, { sessionId: id, userId, reason: ended!.reason })
     }
+    if (failure) throw failure
     return ours.length
   }
 
-  /** A ledger that names a stranger's session, by whatever mishap, must not end it. */
-  async #endAll(userId: string, ending: UserLedger['ending'], now: Millis): Promise<Ending[]> {
-    const isHis = (record: SessionRecord) => record.userId === userId
-    return Promise.all(ending.map(({ id, reason }) => this.#records.end(id, reason, now, isHis)))
+  /**
+   * Ends what can be ended. A ledger that names a stranger's session, by whatever mishap, must not end it.
+   *
+   * @returns `done`: those that need no more ending; `failure`: why others do, by the store's fault
+   */
+  async #endAll(userId: string, ending: UserLedger['ending'], now: Millis): Promise<EndedAll> {
+    const ends = ending.map(({ id, reason }) => this.#records.end(id, reason, now, { userId }))
+    const results = await Promise.allSettled(ends)
+    const endings = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+    const done = ending.filter((_, index) => results[index]!.status === 'fulfilled').map(({ id }) => id)
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+    const fault = failures.find((failure) => failure?.code !== 'ERR_ENGINE')
+    if (fault) throw fault
+    return { endings, done: new Set(done), failure: failures[0] ?? null }
   }
 
   async #loadLive(userId: string, ids: readonly string[], now: Millis): Promise<SessionRecord[]> {
@@ -250,25 +280,27 @@ export class Directory {
   }
 
   /**
-   * Swaps a ledger. Whatever somebody left unfinished, by a crash, is finished before.
+   * Swaps a ledger. Whatever somebody left unfinished, by a crash, is finished before; what can't be, stays named for the
+   * next one: a record that fights its end must not keep its user from logging in, or from ending others.
    *
    * @param change - pure, for it runs again when the swap is lost; null leaves the ledger as it is
-   * @returns the ledger as it is then
+   * @returns the ledger as it is then, and what the change ended
    */
   async #swap(
     userId: string,
     now: Millis,
     change: (ledger: UserLedger) => UserLedger | null | Promise<UserLedger | null>,
-  ): Promise<UserLedger> {
+  ): Promise<Swapped> {
     const patience = new Patience(this.#policy.engineTimeout)
     for (;;) {
       const ledger = await this.#load(userId)
       const next = await change(ledger)
-      if (!next) return ledger
-      await this.#endAll(userId, ledger.ending, now)
-      const done = new Set(ledger.ending.map(({ id }) => id))
+      if (!next) return { ledger, ended: [] }
+      const { done } = await this.#endAll(userId, ledger.ending, now)
       const swept = { ...next, ending: next.ending.filter(({ id }) => !done.has(id)) }
-      if (await this.#engine.replaceUser(swept, ledger.version)) return swept
+      const left = new Set(ledger.ending.map(({ id }) => id))
+      if (await this.#engine.replaceUser(swept, ledger.version))
+        return { ledger: swept, ended: swept.ending.filter(({ id }) => !left.has(id)) }
       await patience.pause()
     }
   }

@@ -1,3 +1,5 @@
+import { flat } from './flat.ts'
+
 /** A longer text is worked out anew each time, so that what is remembered is bounded in bytes, too. */
 const LONGEST_TEXT = 512
 
@@ -19,7 +21,7 @@ export function memoize<T extends NonNullable<unknown> | null>(
     const value = compute(text)
     if (text.length <= LONGEST_TEXT) {
       if (known.size >= limit) known.clear()
-      known.set(text, value)
+      known.set(flat(text), value)
     }
     return value
   }

@@ -3,6 +3,7 @@
 import { EMPTY } from './data.ts'
 import type { Millis } from './duration.ts'
 import type { AssuranceLevel, EndReason, SessionRecord } from './engine.ts'
+import { flat } from './flat.ts'
 import { expiry, isLive, isSettling, judgeSecret, type Verdict } from './judge.ts'
 import { forgetAt, type Policy, touchEvery } from './policy.ts'
 import type { RequestContext } from './request.ts'
@@ -44,6 +45,9 @@ export type Step =
   | { readonly kind: 'touch'; readonly seenAt: Millis; readonly expiresAt: Millis }
   | { readonly kind: 'adopt' | 'settle' | 'update' | 'reauthenticate'; readonly next: SessionRecord }
   | { readonly kind: 'refuse'; readonly code: 'ERR_SESSION_ENDED' | 'ERR_SESSION_CHANGED' }
+
+/** How much of a user agent is kept. */
+const LONGEST = 512
 
 const NOTHING: Step = { kind: 'nothing' }
 
@@ -200,6 +204,7 @@ function capture(context: RequestContext, policy: Policy): Record<string, string
 }
 
 function clientOf(context: RequestContext): SessionRecord['client'] {
-  const userAgent = context.header('user-agent')?.slice(0, 512)
-  return { ...(context.ip !== null && { ip: context.ip }), ...(userAgent !== undefined && { userAgent }) }
+  const header = context.header('user-agent')
+  const userAgent = header && header.length > LONGEST ? flat(header.slice(0, LONGEST)) : header
+  return { ...(context.ip !== null && { ip: context.ip }), ...(userAgent !== null && { userAgent }) }
 }

@@ -4,16 +4,37 @@
  */
 export class Queue<T> {
   readonly #tails = new Map<string, Promise<T | null>>()
+  readonly #ahead = new Map<string, Promise<unknown>>()
 
   /** @param task - receives what the task before it returned; null when there was none, or it failed */
   async run(key: string, task: (left: T | null) => Promise<T | null>): Promise<void> {
     const before = this.#tails.get(key)
-    const turn = before ? before.then(task, () => task(null)) : task(null)
+    const start = (left: T | null) => this.#start(key, left, task)
+    const turn = before ? before.then(start, () => start(null)) : start(null)
     this.#tails.set(key, turn)
     try {
       await turn
     } finally {
       if (this.#tails.get(key) === turn) this.#tails.delete(key)
     }
+  }
+
+  /**
+   * Runs a task at once, and lets none that waits for its turn start until it is done: however many wait, it meets one
+   * that is running, at most. It waits for nothing itself, so that one may run inside of another.
+   */
+  runAhead<Result>(key: string, task: () => Promise<Result>): Promise<Result> {
+    const running = task()
+    const all = Promise.allSettled([this.#ahead.get(key), running])
+    this.#ahead.set(key, all)
+    void all.then(() => {
+      if (this.#ahead.get(key) === all) this.#ahead.delete(key)
+    })
+    return running
+  }
+
+  #start(key: string, left: T | null, task: (left: T | null) => Promise<T | null>): Promise<T | null> {
+    const ahead = this.#ahead.get(key)
+    return ahead ? ahead.then(() => this.#start(key, left, task)) : task(left)
   }
 }

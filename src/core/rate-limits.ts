@@ -2,6 +2,7 @@ import type { Millis } from './duration.ts'
 import type { MaybePromise } from './engine.ts'
 import { SessionError } from './errors.ts'
 import type { Report } from './events.ts'
+import { flat } from './flat.ts'
 import type { Policy } from './policy.ts'
 import type { RequestContext } from './request.ts'
 
@@ -46,7 +47,7 @@ export class RateLimiter {
     if (this.#policy.rateLimits.forgedTokens === undefined || this.#seen.has(token)) return
     // All at once: texts come from clients, who may send a new one each time.
     if (this.#seen.size >= REMEMBERED) this.#seen.clear()
-    if (token.length <= LONGEST) this.#seen.add(token)
+    if (token.length <= LONGEST) this.#seen.add(flat(token))
     await this.take('forgedTokens', context)
   }
 

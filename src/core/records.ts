@@ -4,9 +4,12 @@ import { SessionError } from './errors.ts'
 import { expiry } from './judge.ts'
 import { tombstone } from './plan.ts'
 import type { Policy } from './policy.ts'
+import { Queue } from './queue.ts'
 
 const SWEEP_EVERY = 64
 const SWEEP_LIMIT = 200
+/** How many versions that are to come an end tries at once, at most: about as many as other servers write meanwhile. */
+const MOST_AHEAD = 32
 
 /** How the end of a record went: the tombstone, null when it is gone or lives on, and whether it was us who ended it. */
 export interface Ending {
@@ -14,8 +17,20 @@ export interface Ending {
   readonly ours: boolean
 }
 
-/** The records of an engine: read with suspicion, ended for good. */
+/** Which record may be ended: any, where both conditions are left out. */
+export interface EndOptions {
+  /** Whose it is, which no later version of a record changes. */
+  readonly userId?: string | null | undefined
+  /** What a later version can change, so that each is read before it is ended. */
+  readonly holds?: (record: SessionRecord) => boolean
+  /** The record as last read, which saves a read. */
+  readonly known?: SessionRecord
+}
+
+/** The records of an engine: read with suspicion, written in turn, ended for good. */
 export class Records {
+  /** Of those who write to a session: in one process, nobody loses a swap to another, and an end goes first. */
+  readonly queue = new Queue<SessionRecord>()
   readonly #engine: Engine
   readonly #policy: Policy
   #inserted = 0
@@ -54,28 +69,58 @@ export class Records {
   }
 
   /**
-   * Ends a record: a swap for a tombstone, so that nothing revives it.
+   * Ends a record: a swap for a tombstone, so that nothing revives it. Whoever writes to the session without pause, here
+   * or by other servers, must not be able to stop it: it goes ahead of its own process's queue, tries again at once, and
+   * from the third time on tries several versions together.
    *
-   * @param holds - whether the record, as it is now, may be ended
-   * @param known - the record as last read, which saves a read
    * @returns what it found or made
+   * @throws {SessionError} `ERR_ENGINE`, also when it has taken too long
    */
-  async end(
+  async end(id: string, reason: EndReason, now: Millis, options: EndOptions = {}): Promise<Ending> {
+    return this.queue.runAhead(id, () => this.#end(id, reason, now, options))
+  }
+
+  async #end(
     id: string,
     reason: EndReason,
     now: Millis,
-    holds: (record: SessionRecord) => boolean = () => true,
-    known: SessionRecord | null = null,
+    { userId, holds, known }: EndOptions,
   ): Promise<Ending> {
     const patience = new Patience(this.#policy.engineTimeout)
+    const mayEnd = (record: SessionRecord) =>
+      (userId === undefined || record.userId === userId) && (holds?.(record) ?? true)
     let record = known ?? (await this.load(id, true))
-    while (record && !record.ended && holds(record)) {
-      const next = tombstone(record, reason, now)
-      if (await this.#engine.replace(next, record.version)) return { tombstone: next, ours: true }
-      await patience.pause()
+    for (let lost = 0; record && !record.ended && mayEnd(record); lost++) {
+      if (lost > 0) patience.check()
+      const ahead = holds || lost < 2 ? 0 : Math.min(2 ** lost, MOST_AHEAD)
+      const ended = await this.#bury(record, reason, now, ahead)
+      if (ended) return { tombstone: ended, ours: true }
       record = await this.load(id, true)
     }
     return { tombstone: record?.ended ? record : null, ours: false }
+  }
+
+  /**
+   * Swaps a record for its tombstone, whichever of the next versions it has reached. A tombstone that somebody else made
+   * meanwhile may be replaced by this one, which is as dead.
+   */
+  async #bury(
+    record: SessionRecord,
+    reason: EndReason,
+    now: Millis,
+    ahead: number,
+  ): Promise<SessionRecord | null> {
+    // The highest version first: arriving in this order, none follows up on the one that succeeds.
+    const tombstones = Array.from({ length: ahead + 1 }, (_, index) =>
+      tombstone({ ...record, version: record.version + ahead - index }, reason, now),
+    )
+    const swaps = tombstones.map(async (next) => this.#engine.replace(next, next.version - 1))
+    const results = await Promise.allSettled(swaps)
+    const made = results.findIndex((result) => result.status === 'fulfilled' && result.value)
+    if (made >= 0) return tombstones[made]!
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed) throw failed.reason
+    return null
   }
 }
 

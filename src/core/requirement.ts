@@ -27,15 +27,17 @@ export interface Authentication {
  * @param scheme - of the challenge: `Bearer` where the client sends one; browsers ignore any that they don't know
  * @throws {SessionError} `ERR_NOT_RECENT`, `ERR_METHODS`, `ERR_LEVEL`, which name the whole requirement, so that one
  * step-up can meet all of it; `ERR_OPTION` for a wrong duration
- * @throws {TypeError} for a level that is none
+ * @throws {TypeError} for a level that is none, a name that is unknown, and one that is there and undefined
  * @see RFC 9470, for the challenge
  */
 export function demand(
-  { authenticatedWithin, methods = [], level }: Requirement,
+  requirement: Requirement,
   authentication: Authentication,
   now: Millis,
   scheme: 'Bearer' | 'Session',
 ): void {
+  checkNames(requirement, ['authenticatedWithin', 'methods', 'level'], 'require')
+  const { authenticatedWithin, methods = [], level } = requirement
   const within =
     authenticatedWithin === undefined ? null : parseDuration(authenticatedWithin, 'authenticatedWithin')
   checkLevel(level, 'require')
@@ -69,4 +71,14 @@ export function demand(
 export function checkLevel(level: unknown, call: string): void {
   if (level === undefined || level === 1 || level === 2 || level === 3) return
   throw new TypeError(`${call}: level must be 1, 2 or 3, but is ${shown(level)}`)
+}
+
+/** A misspelt demand, or one that is there and undefined, would demand nothing, and so be met by everybody. */
+export function checkNames(options: object, names: readonly string[], call: string): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (!names.includes(name))
+      throw new TypeError(`${call}: there is no ${name}; there are ${names.join(', ')}`)
+    if (value === undefined)
+      throw new TypeError(`${call}: ${name} is there and undefined: leave it out, or give it a value`)
+  }
 }

@@ -20,11 +20,14 @@ import { isUserId } from './ledger.ts'
 import { carried, type Opened, type Reauthentication } from './plan.ts'
 import { deadlines, type Policy, touchEvery } from './policy.ts'
 import { type Header, isSafe, type RequestContext } from './request.ts'
-import { checkLevel, demand, type Requirement } from './requirement.ts'
+import { checkLevel, checkNames, demand, type Requirement } from './requirement.ts'
 import { drawId, drawSecret, parseVisitor, type VisitorToken } from './token.ts'
 
 /** Why a client that shows a token of ours has no session (any more). */
 export type LostReason = EndReason | 'idle' | 'absolute' | 'superseded'
+
+const REAUTHENTICATE = ['methods', 'level', 'credential']
+const AUTHENTICATE = [...REAUTHENTICATE, 'remember', 'revokeOthers']
 
 /** What a login asks for. */
 export interface AuthenticateOptions {
@@ -293,6 +296,7 @@ export class Session<Data extends object = Record<string, unknown>> {
       )
     }
     const { methods = ['pwd'], level = null, remember = false, revokeOthers = false } = options
+    checkNames(options, AUTHENTICATE, 'authenticate')
     checkLevel(options.level, 'authenticate')
     const credential = readCredential(options, 'authenticate')
     // What was written as another user stays his.
@@ -321,6 +325,7 @@ export class Session<Data extends object = Record<string, unknown>> {
   reauthenticate(options: ReauthenticateOptions = {}): void {
     const state = this.#state
     const { methods = ['pwd'], level = null } = options
+    checkNames(options, REAUTHENTICATE, 'reauthenticate')
     checkLevel(options.level, 'reauthenticate')
     const { login, reauthenticate } = state.pending
     // Once it is told, a later call without it must not forget it.

@@ -215,10 +215,10 @@ export class Sessions<Data extends object = Record<string, unknown>> {
       return isUserId(userId) ? this.#directory.revokeAll(userId, except, before, now) : 0
     }
     const { id, userId } = query
-    const isHis = (record: SessionRecord) => userId === undefined || record.userId === userId
-    const { tombstone, ours } = await this.#records.end(id, 'revoked', now, isHis)
+    const { tombstone, ours } = await this.#records.end(id, 'revoked', now, { userId })
     // Dismissed whoever ended it, for he may have failed half-way.
-    if (tombstone && isHis(tombstone)) await this.#directory.dismiss(tombstone, now)
+    if (tombstone && (userId === undefined || tombstone.userId === userId))
+      await this.#directory.dismiss(tombstone, now)
     if (!ours) return 0
     this.#report('session_revoked', null, { sessionId: id, userId: tombstone!.userId, reason: 'revoked' })
     return 1
@@ -256,8 +256,8 @@ export class Sessions<Data extends object = Record<string, unknown>> {
         return { token, record, verdict: judge(record, token, context, this.policy, notBefore) }
       }
       let opened = judged(await loading)
-      // A replica may lag: what ends a session, or denies that there is one, is for the primary to say.
-      if (this.#mustEnd(opened) || opened.verdict.kind === 'unknown')
+      // A replica may lag: what ends a session, raises an alarm, or denies that there is one, is for the primary to say.
+      if (['unknown', 'replayed'].includes(opened.verdict.kind) || this.#mustEnd(opened))
         opened = judged(await this.#records.load(token.id, true))
       this.#reportVerdict(context, opened)
       if (this.#mustEnd(opened)) await this.#end(context, opened)
@@ -287,8 +287,9 @@ export class Sessions<Data extends object = Record<string, unknown>> {
 
   async #end(context: RequestContext, { token, record, verdict }: Opened): Promise<void> {
     const reason = verdict.kind === 'replayed' ? 'replayed' : 'mismatch'
-    const still = (latest: SessionRecord) => judge(latest, token!, context, this.policy).kind === verdict.kind
-    const { tombstone, ours } = await this.#records.end(token!.id, reason, context.now, still, record)
+    const holds = (latest: SessionRecord) => judge(latest, token!, context, this.policy).kind === verdict.kind
+    const options = { holds, known: record! }
+    const { tombstone, ours } = await this.#records.end(token!.id, reason, context.now, options)
     if (!tombstone || !ours) return
     await this.#directory.dismiss(tombstone, context.now)
     this.#report('session_revoked', context, { sessionId: tombstone.id, userId: tombstone.userId, reason })

@@ -105,7 +105,7 @@ test('P2 a write that was committed to a session while its user logs in again is
   const ada = new Client(server)
   await ada.login('ada')
   const { id } = partsOf(ada.token!)
-  const tab = ada.copy()
+  const tab = ada.copy().moveTo(serve({ engine: gate.engine }, server.clock))
   const isOld = ([record]: readonly unknown[]) => (record as { id: string }).id === id
   const stop = gate.hold('replace', 'before', isOld)
   const login = ada.login('ada')

@@ -170,6 +170,7 @@ describe('limits', () => {
     { newSessions: { max: 1, per: 60 } },
     { newSessions: { max: 1 } },
     { forgedTokens: { max: 1.5, per: '1m' } },
+    { newSessions: { max: 1, per: '25d' } },
     { v6Prefix: 0 },
     { v4Prefix: 33 },
   ]) {

@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Engine, SessionRecord } from '../../src/core/engine.ts'
 import { memory } from '../../src/engines/memory.ts'
-import { type Engine, generateKey } from '../../src/index.ts'
+import { generateKey } from '../../src/index.ts'
 import {
   type Answer,
   around,
@@ -452,6 +453,7 @@ test('P4 a replay seen while the honest client settles is judged by what is ther
   const server = serve({ engine: gate.engine })
   const ada = await loggedIn(server)
   const thief = ada.copy()
+  const elsewhere = serve({ engine: gate.engine }, server.clock)
   server.clock.now += DUE
   await ada.whoami()
   await ada.whoami()
@@ -459,7 +461,7 @@ test('P4 a replay seen while the honest client settles is judged by what is ther
   const stop = gate.hold('replace')
   const replay = thief.whoami()
   await stop.reached
-  assert.equal(await ada.whoami(), 'ada')
+  assert.equal(await ada.moveTo(elsewhere).whoami(), 'ada')
   stop.release()
   await replay
   assert.equal(await ada.whoami(), null, 'the replay still ends the session')
@@ -492,6 +494,36 @@ test('P4 the option report says so and ends nothing', async () => {
   assert.equal(await thief.whoami(), null)
   assert.equal(await ada.whoami(), 'ada')
   assert.ok(namesOf(server).includes('authn_token_reuse'))
+})
+
+test('P4 the option report raises no alarm that only a lagging replica sees', async () => {
+  const near = memory()
+  let stale: SessionRecord | undefined
+  const engine: Engine = {
+    ...near,
+    load: (id, options) => (options?.fresh || !stale ? near.load(id, options) : stale),
+  }
+  const server = serve({ engine, onReplay: 'report' })
+  const ada = await loggedIn(server)
+  const old = await near.load(partsOf(ada.token!).id)
+  stale = { ...old!, secrets: { current: 'x'.repeat(43), parent: null } }
+  assert.equal(await ada.whoami(), 'ada')
+  assert.ok(!namesOf(server).includes('authn_token_reuse'))
+})
+
+test('P4 the option report raises no alarm that only a lagging replica sees', async () => {
+  const near = memory()
+  let stale: SessionRecord | undefined
+  const engine: Engine = {
+    ...near,
+    load: (id, options) => (options?.fresh || !stale ? near.load(id, options) : stale),
+  }
+  const server = serve({ engine, onReplay: 'report' })
+  const ada = await loggedIn(server)
+  const old = await near.load(partsOf(ada.token!).id)
+  stale = { ...old!, secrets: { current: 'x'.repeat(43), parent: null } }
+  assert.equal(await ada.whoami(), 'ada')
+  assert.ok(!namesOf(server).includes('authn_token_reuse'))
 })
 
 test('P4 renew() by the user, again and again, in many tabs, logs nobody out and gives a thief no second life', async () => {

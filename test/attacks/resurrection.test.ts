@@ -108,7 +108,7 @@ test('P1 a logout that stands at its swap while somebody writes still ends the s
   const server = serve({ engine: gate.engine })
   const ada = new Client(server)
   await ada.login('ada')
-  const other = ada.copy()
+  const other = ada.copy().moveTo(serve({ engine: gate.engine }, server.clock))
   const stop = gate.hold('replace')
   const logout = ada.send((session) => session.terminate())
   await stop.reached

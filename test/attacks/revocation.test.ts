@@ -115,10 +115,11 @@ describe('P12 a revocation that stands at any step lets nothing slip through onc
           const stop = gate.hold(verb, when)
           const revoke = server.sessions.revoke({ userId: 'ada' })
           await stop.reached
-          await codeOf(work(ada))
+          const other = ada.moveTo(serve({ engine: gate.engine }, server.clock))
+          await codeOf(work(other))
           stop.release()
           await revoke
-          assert.equal(await ada.whoami(), null)
+          assert.equal(await other.whoami(), null)
           assert.deepEqual(await server.sessions.list('ada'), [])
         })
       }

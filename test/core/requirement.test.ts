@@ -53,6 +53,32 @@ describe('requirement: what is met', () => {
   }
 })
 
+describe('requirement: a demand that is misspelt, or there and undefined, is no demand that all meet', () => {
+  for (const options of [
+    { within: '10m' },
+    { level: undefined },
+    { methods: undefined },
+    { authenticatedWithin: undefined },
+  ]) {
+    test(`require ${Object.keys(options)}: ${Object.values(options)}`, () =>
+      assert.throws(() => shortOf(options as never, { level: 3 }), TypeError))
+  }
+  for (const options of [{ levels: 2 }, { level: undefined }, { method: ['otp'] }]) {
+    test(`authenticate ${Object.keys(options)}: ${Object.values(options)}`, async () => {
+      const sessions = new Sessions({ engine: memory(), keys: [KEY] })
+      const browser = new Browser()
+      await visit(sessions, browser, post(), (session) => {
+        assert.throws(() => session.authenticate('ada', options as never), TypeError)
+        assert.equal(session.userId, null)
+        session.authenticate('ada')
+      })
+      await visit(sessions, browser, post(), (session) =>
+        assert.throws(() => session.reauthenticate(options as never), TypeError),
+      )
+    })
+  }
+})
+
 describe('requirement: what the client is told', () => {
   for (const [rule, requirement, required, parameters] of [
     ['a level', { level: 2 }, { level: 2 }, ', acr_values="aal2"'],

@@ -25,8 +25,8 @@ export const BROKEN: readonly Broken[] = [
   core('login', [ENDED], {
     name: 'the old record is not ended at login',
     file: 'commit.ts',
-    from: 'const handed = opened.record\n',
-    to: 'const handed = opened.record && opened.record.userId === null\n',
+    from: 'const handed = base ? await',
+    to: 'const handed = base && base.userId === null ? await',
   }),
   core('login', [ENDED, WRITES], {
     name: 'a commit writes to a tombstone',
@@ -49,8 +49,8 @@ export const BROKEN: readonly Broken[] = [
   core('visitor', [WRITES], {
     name: 'a login takes the data as it first saw them',
     file: 'commit.ts',
-    from: 'if (carries && latest.data !== taken) {',
-    to: 'if (carries && latest === null) {',
+    from: 'if (latest.data !== taken) {',
+    to: 'if (latest === null) {',
   }),
   core('login', [LEDGER], {
     name: 'the ledger is skipped',
@@ -67,7 +67,7 @@ export const BROKEN: readonly Broken[] = [
   core('revoke', [ENDED], {
     name: 'a revocation leaves the records to others',
     file: 'directory.ts',
-    from: 'return this.#finish(ledger, now, null)',
+    from: 'return this.#finish(userId, ledger.ending, now, null)',
     to: 'return ledger.ending.length',
   }),
   core('tabs', [STAYS], {
