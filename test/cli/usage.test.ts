@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
-import { App, folderOf, holdfast, MAIN, SOURCE } from './support.ts'
+import { App, folderOf, holdfast, KEY, MAIN, SOURCE } from './support.ts'
 
 const lines = (text: string) =>
   text
@@ -47,7 +48,7 @@ describe('wrong usage and stores that fail', () => {
     test(`holdfast ${args.join(' ')}: ${exit}, in words, without a stack`, async (t) => {
       folder.path = folderOf(t)
       const engine = (rest: string) =>
-        `export default { engine: { name: 'unlisted', shared: false, replace() {}, loadUser() {}, ${rest} } }`
+        `export default { keys: '${KEY}', engine: { name: 'unlisted', shared: true, replace() {}, loadUser() {}, ${rest} } }`
       const files = {
         'text.db': 'this is not a database, and long enough to be one that is broken',
         'empty.db': '',
@@ -64,6 +65,45 @@ describe('wrong usage and stores that fail', () => {
       assert.match(run.stderr, words)
       assert.doesNotMatch(run.stderr, /^\s+at |sesame/m)
       assert.ok(!existsSync(join(folder.path, 'none.db')), 'looking makes nothing')
+    })
+  }
+
+  const commands = [
+    ['list'],
+    ['show', 'AAAAAAAAAAAAAAAAAAAAAA'],
+    ['stats'],
+    ['sweep'],
+    ['explain'],
+    ['revoke', '--everybody', '--yes'],
+    ['revoke', '--user', 'ada', '--yes'],
+  ]
+  for (const args of commands) {
+    test(`holdfast ${args.join(' ')}: a store without sessions of its own is refused, and stays as it is`, async (t) => {
+      const cwd = folderOf(t)
+      const file = (name: string) => join(cwd, name)
+      const other = new DatabaseSync(file('other.db'))
+      other.exec('CREATE TABLE mine (a)')
+      other.close()
+      writeFileSync(file('empty.db'), '')
+      const memory = JSON.stringify(new URL('../../src/engines/memory.ts', import.meta.url).href)
+      writeFileSync(
+        file('memory.mjs'),
+        `import { memory } from ${memory}\nexport default { engine: memory(), keys: '${KEY}' }`,
+      )
+      for (const [store, words] of [
+        [['--store', 'sqlite:other.db'], /other\.db: it holds no sessions/],
+        [['--store', 'sqlite:empty.db'], /empty\.db: it holds no sessions/],
+        [['--config', 'memory.mjs'], /memory engine are in its own process alone/],
+      ] as const) {
+        const before = readdirSync(cwd).map((name) => [name, readFileSync(file(name), 'latin1')])
+        const run = await holdfast([...args, ...store], { cwd, input: 'a.b', env: { SESSION_KEYS: KEY } })
+        assert.deepEqual([run.exit, run.stdout], [2, ''], run.stderr)
+        assert.match(run.stderr, words)
+        assert.deepEqual(
+          readdirSync(cwd).map((name) => [name, readFileSync(file(name), 'latin1')]),
+          before,
+        )
+      }
     })
   }
 
