@@ -8,7 +8,7 @@ import { verifyLog } from '../audit/verify.ts'
 import type { Runner } from './command.ts'
 import { openLog } from './log.ts'
 import { auditOption, jsonOption, wholeNumber } from './options.ts'
-import { count, plain, print, printTable, progress, say, toJsonLine } from './output.ts'
+import { count, plain, print, printTable, progress, say, textOf, toJsonLine } from './output.ts'
 import { EXIT, type Exit, Stop, withStore } from './stop.ts'
 
 interface LogOptions {
@@ -164,10 +164,9 @@ const HEADERS = ['SEQ', 'AT', 'EVENT', 'USER', 'SESSION', 'FROM', 'REQUEST', 'RE
 
 function rowOf(row: AuditRow): (string | null)[] {
   const { seq, at, name, userId, sessionId, ip, method, path, reason, code, id } = entryOf(row)
-  const request = method && path ? `${method} ${path}` : null
-  const why = [reason, code].filter(Boolean).join(' ') || null
-  const cells = [at ?? null, name ?? '(not readable)', userId, sessionId, ip, request, why, id]
-  return [String(seq), ...cells.map((cell) => (cell === undefined || cell === null ? null : String(cell)))]
+  const request = method && path ? `${textOf(method)} ${textOf(path)}` : null
+  const why = [reason, code].filter(Boolean).map(textOf).join(' ') || null
+  return [seq, at, name ?? '(not readable)', userId, sessionId, ip, request, why, id].map(textOf)
 }
 
 function readAnchors(text: string, before: readonly Head[]): readonly Head[] {

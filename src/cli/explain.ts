@@ -5,7 +5,7 @@ import type { Runner } from './command.ts'
 import { type Explanation, explainToken } from './explain-token.ts'
 import { openLog } from './log.ts'
 import { auditOption, configOption, jsonOption, readTime, type StoreOptions, storeOption } from './options.ts'
-import { plain, print, printFields, printTable, progress, say, toJsonLine } from './output.ts'
+import { plain, print, printFields, printTable, progress, say, textOf, toJsonLine } from './output.ts'
 import { EXIT, type Exit, Stop, withStore } from './stop.ts'
 import { openStore, sayAssumed } from './store.ts'
 import { type ExplainedName, WORDS } from './words.ts'
@@ -91,10 +91,10 @@ async function explainEvent(id: string, { audit, json }: Options): Promise<Exit>
   const entry = await withStore('the audit log failed', () => find(log, id))
   await log.close()
   if (!entry) throw new Stop(EXIT.negative, `the log holds no event ${id}`)
-  const words = WORDS[entry.name as ExplainedName] ?? {
-    what: 'This version of holdfast knows no such event.',
-    todo: '',
-  }
+  const name = textOf(entry.name) ?? ''
+  const words = Object.hasOwn(WORDS, name)
+    ? WORDS[name as ExplainedName]
+    : { what: 'This version of holdfast knows no such event.', todo: '' }
   if (json) print(toJsonLine({ event: entry, ...words }))
   else {
     printFields({ ...entry, seq: entry.seq })

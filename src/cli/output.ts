@@ -53,12 +53,20 @@ export function printTable(
 }
 
 /** Prints names and values below one another. Null is left out. */
-export function printFields(fields: Readonly<Record<string, string | number | boolean | null>>): void {
-  const shown = Object.entries(fields).filter(([, value]) => value !== null)
+export function printFields(fields: Readonly<Record<string, unknown>>): void {
+  const shown = Object.entries(fields).flatMap(([name, value]) => {
+    const text = textOf(value)
+    return text === null ? [] : [[plain(name), plain(text)] as const]
+  })
   const width = Math.max(...shown.map(([name]) => name.length))
-  for (const [name, value] of shown) {
-    print(`${styleText('bold', name.padEnd(width), { stream: process.stdout })}  ${plain(String(value))}`)
-  }
+  for (const [name, text] of shown)
+    print(`${styleText('bold', name.padEnd(width), { stream: process.stdout })}  ${text}`)
+}
+
+/** Whatever stands in a log or a store, as text: an object there may not know how to become one. Null where there is nothing. */
+export function textOf(value: unknown): string | null {
+  if (value === undefined || value === null) return null
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
 /** A moment, in UTC, as logs write it. */

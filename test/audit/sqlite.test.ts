@@ -110,6 +110,23 @@ describe('what is written', () => {
     assert.equal((await verify(file)).flawCount, 0)
   })
 
+  test('what a client sent instead of a string is nothing, and keeps no event out of the log', async (t) => {
+    const file = fileOf(t)
+    const audit = auditTo(file)
+    for (const value of [{ a: 1 }, { length: 1, toString: 1 }, ['x'.repeat(50_000)], 7, undefined]) {
+      const odd = value as unknown as string
+      audit.onEvent(eventOf({ userId: odd, userAgent: odd, path: odd, reason: odd, method: odd }))
+    }
+    await audit.close()
+    const told = (await entriesOf(file)).map((entry) => [
+      entry.userId,
+      entry.userAgent,
+      entry.path,
+      entry.reason,
+    ])
+    assert.deepEqual(told, Array(5).fill([null, null, null, null]))
+  })
+
   test('the file is for its owner alone', { skip: process.platform === 'win32' }, async (t) => {
     assert.equal(statSync(await written(t, 1)).mode & 0o777, 0o600)
   })

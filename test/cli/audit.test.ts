@@ -68,6 +68,39 @@ describe('tail', () => {
     }
   })
 
+  test('what is no string, in a row that somebody wrote, is printed as JSON', async (t) => {
+    const { env, sql } = await logOf(t, [{}])
+    const odd = { length: 1, toString: 1, '\u001b[2J': 1 }
+    const names = [
+      'seq',
+      'at',
+      'name',
+      'userId',
+      'sessionId',
+      'ip',
+      'method',
+      'path',
+      'reason',
+      'code',
+      '\u001b[2J',
+    ]
+    const entry = JSON.stringify({
+      ...Object.fromEntries(names.map((name) => [name, odd])),
+      id: 'AAAAAAAAAAAA.1',
+    })
+    sql(`DROP TRIGGER holdfast_audit_update; UPDATE holdfast_audit SET entry = '${entry}'`)
+    for (const args of [
+      ['audit', 'tail'],
+      ['audit', 'tail', '--json'],
+      ['explain', 'AAAAAAAAAAAA.1'],
+    ]) {
+      const { exit, stdout, stderr } = await holdfast(args, { env })
+      assert.equal(exit, 0, stderr)
+      assert.match(stdout, /\{"length":1,"toString":1,"\\u001b\[2J":1\}/)
+      assert.doesNotMatch(stdout + stderr, /[\u0000-\u0009\u000b-\u001f]/)
+    }
+  })
+
   test('--follow prints what comes, until it is interrupted', { timeout: 60_000 }, async (t) => {
     const { env, file } = await logOf(t, [{}])
     const args = [SOURCE, MAIN, 'audit', 'tail', '--follow', '--json']
