@@ -130,15 +130,26 @@ function sayWhy(
 
 const PAGE = 1_000
 
-/** The last rows that are wanted, read from the end backwards. */
+/** A log's rows up to its head, from the end backwards, by what is there: a number may be anything that somebody wrote. */
+export async function* backwards(store: AuditStore, head: Head): AsyncGenerator<AuditRow> {
+  let before = head.seq + 1
+  for (;;) {
+    const page = await store.readBack(before, PAGE)
+    yield* page
+    const last = page.at(-1)
+    if (!last || last.seq >= before) return
+    before = last.seq
+  }
+}
+
 async function lastOf(store: AuditStore, head: Head, limit: number, wanted: (row: AuditRow) => boolean) {
   const found: AuditRow[] = []
-  for (let end = head.seq; end > 0 && found.length < limit; end -= PAGE) {
-    const from = Math.max(0, end - PAGE)
-    const page = (await store.read(from, end - from)).filter(({ seq }) => seq <= end)
-    found.unshift(...page.filter(wanted).slice(-(limit - found.length)))
+  for await (const row of backwards(store, head)) {
+    if (!wanted(row)) continue
+    found.push(row)
+    if (found.length === limit) break
   }
-  return found
+  return found.reverse()
 }
 
 function filterOf({ user, session, name }: TailOptions) {

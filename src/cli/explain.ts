@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { AuditStore } from '../audit/store.ts'
-import { entryOf } from './audit.ts'
+import { backwards, entryOf } from './audit.ts'
 import type { Runner } from './command.ts'
 import { type Explanation, explainToken } from './explain-token.ts'
 import { openLog } from './log.ts'
@@ -103,18 +103,14 @@ async function explainEvent(id: string, { audit, json }: Options): Promise<Exit>
   return EXIT.ok
 }
 
-const PAGE = 1_000
-
 /** From the end backwards: what is asked for is mostly new. */
 async function find(log: AuditStore, id: string) {
   const tell = progress('rows searched')
-  const { seq } = await log.head()
-  for (let end = seq; end > 0; end -= PAGE) {
-    const from = Math.max(0, end - PAGE)
-    const entries = (await log.read(from, end - from)).map(entryOf)
-    const found = entries.find((entry) => entry.id === id)
-    if (found) return found
-    tell(seq - from)
+  let searched = 0
+  for await (const row of backwards(log, await log.head())) {
+    const entry = entryOf(row)
+    if (entry.id === id) return entry
+    tell(++searched)
   }
   return null
 }

@@ -53,12 +53,17 @@ Examples:
 
 async function revoke(options: Options): Promise<Exit> {
   const { query, words } = queryOf(options)
-  const log = options.audit === undefined ? null : await openLogToWrite(options.audit)
-  const store = await openStore(options, log ? { onEvent: log.onEvent } : {})
+  const { audit } = options
+  let log: Awaited<ReturnType<typeof openLogToWrite>> | null = null
+  const store = await openStore(
+    options,
+    audit === undefined ? {} : { onEvent: (event) => log?.onEvent(event) },
+  )
   if (!options.yes && !(await confirm(words))) {
     await store.close()
     throw new Stop(EXIT.negative, 'nothing was ended')
   }
+  if (audit !== undefined) log = await openLogToWrite(audit)
   const ended = await withStore('the store failed', () => end(store.sessions, query))
   const said =
     ended === null

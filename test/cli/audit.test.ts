@@ -101,6 +101,16 @@ describe('tail', () => {
     }
   })
 
+  test('a number that somebody wrote makes nobody count up to it', async (t) => {
+    const { env, sql } = await logOf(t, [{}, {}])
+    sql("DROP TRIGGER holdfast_audit_insert; INSERT INTO holdfast_audit VALUES (9007199254740991, '{}', '')")
+    sql("INSERT INTO holdfast_audit VALUES (-7, '{}', '')")
+    const { stdout } = await holdfast(['audit', 'tail', '--json'], { env })
+    assert.deepEqual(seqs(stdout), [-7, 1, 2, 9007199254740991])
+    const found = await holdfast(['explain', 'AAAAAAAAAAAA.1', '--json'], { env })
+    assert.equal(JSON.parse(found.stdout).event.seq, 1)
+  })
+
   test('--follow prints what comes, until it is interrupted', { timeout: 60_000 }, async (t) => {
     const { env, file } = await logOf(t, [{}])
     const args = [SOURCE, MAIN, 'audit', 'tail', '--follow', '--json']
