@@ -8,7 +8,7 @@ import { verifyLog } from '../audit/verify.ts'
 import type { Runner } from './command.ts'
 import { openLog } from './log.ts'
 import { auditOption, jsonOption, wholeNumber } from './options.ts'
-import { count, plain, print, printTable, progress, say, textOf, toJsonLine } from './output.ts'
+import { count, isRead, plain, print, printTable, progress, say, textOf, toJsonLine } from './output.ts'
 import { EXIT, type Exit, Stop, withStore } from './stop.ts'
 
 interface LogOptions {
@@ -87,12 +87,14 @@ async function tail(options: TailOptions): Promise<Exit> {
     await store.close()
     return EXIT.ok
   }
-  for (let after = head.seq; ; await sleep(1_000)) {
+  for (let after = head.seq; isRead(); await sleep(1_000)) {
     const more = await withStore('the audit log failed', () => store.read(after, 1_000))
     after = more.at(-1)?.seq ?? after
     for (const row of more.filter(wanted))
       print(options.json ? toJsonLine(entryOf(row)) : plain(rowOf(row).filter(Boolean).join('  ')))
   }
+  await store.close()
+  return EXIT.ok
 }
 
 async function verify(options: VerifyOptions): Promise<Exit> {

@@ -6,6 +6,7 @@
 
 import { styleText } from 'node:util'
 import type { Millis } from '../core/duration.ts'
+import { EXIT } from './stop.ts'
 
 /**
  * C0, DEL and C1 controls; what reorders text (bidi), ends lines or shows nothing; halves of surrogate pairs.
@@ -22,6 +23,26 @@ export function plain(text: string): string {
 /** One line of JSON, which stays the same JSON while nothing in it is unsafe for a terminal. */
 export function toJsonLine(value: unknown): string {
   return plain(JSON.stringify(value))
+}
+
+let read = true
+
+/**
+ * Goes on where whoever reads has enough, as in `holdfast list | head`: what was begun is brought to its end, and has its
+ * exit status.
+ */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') process.exit(EXIT.bug)
+      if (stream === process.stdout) read = false
+    })
+  }
+}
+
+/** Whether anybody reads standard output, as far as is known. */
+export function isRead(): boolean {
+  return read
 }
 
 export function print(line: string): void {

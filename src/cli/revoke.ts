@@ -69,9 +69,9 @@ async function revoke(options: Options): Promise<Exit> {
     ended === null
       ? "everybody's sessions ended; other processes know within a second"
       : `${count(ended, 'session')} ended`
-  print(options.json ? toJsonLine({ ended }) : said)
   await store.close()
   await withStore('the sessions were ended, but this is not in the audit log', async () => log?.close())
+  print(options.json ? toJsonLine({ ended }) : said)
   return ended === 0 ? EXIT.negative : EXIT.ok
 }
 

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, type TestContext, test } from 'node:test'
@@ -125,6 +126,9 @@ describe('tail', () => {
       if (length === 2) break
     }
     assert.deepEqual(seqs(printed), [1, 2])
+    const ended = once(child, 'exit')
+    audit.onEvent(eventOf({ id: 'AAAAAAAAAAAA.3' }))
+    assert.deepEqual(await ended, [0, null], 'or nobody reads it any more')
     await audit.close()
   })
 })

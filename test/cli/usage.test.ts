@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
-import { App, folderOf, holdfast, KEY, MAIN, SOURCE } from './support.ts'
+import { App, AUDIT_KEY, folderOf, holdfast, KEY, MAIN, SOURCE } from './support.ts'
 
 const lines = (text: string) =>
   text
@@ -118,15 +118,21 @@ describe('wrong usage and stores that fail', () => {
   test('a reader that has enough is no error', async (t) => {
     const app = new App(t)
     await app.login('ada')
-    const child = spawn(process.execPath, [SOURCE, MAIN, 'list', '--json'], {
-      env: { HOLDFAST_STORE: app.store },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    const ended = once(child, 'close')
-    child.stdout.destroy()
-    const words = Buffer.concat(await child.stderr.toArray()).toString()
-    await ended
-    assert.deepEqual([child.exitCode, words], [0, ''])
+    assert.deepEqual(await unread(['list', '--json'], { HOLDFAST_STORE: app.store }), 0)
+  })
+
+  test('nor does it change what is done, what is written down, and the exit status', async (t) => {
+    const app = new App(t)
+    await app.login('ada')
+    await app.log.flush()
+    const env = { HOLDFAST_STORE: app.store, HOLDFAST_AUDIT: app.audit, AUDIT_KEY }
+    const revoke = ['revoke', '--user', 'ada', '--yes']
+    assert.equal(await unread(revoke, env), 0)
+    assert.equal((await app.sessions.list('ada')).length, 0)
+    const { stdout } = await holdfast(['audit', 'tail', '--json', '--name', 'session_revoked'], { env })
+    assert.equal(lines(stdout).length, 1)
+    assert.equal(await unread(revoke, env), 1, 'nothing to end')
+    assert.equal(await unread(['audit', 'verify'], { ...env, AUDIT_KEY: KEY }), 1, 'not whole')
   })
 
   test('the store and the module may stand in the environment', async (t) => {
@@ -136,3 +142,13 @@ describe('wrong usage and stores that fail', () => {
     assert.equal(lines(stdout).length, 1)
   })
 })
+
+/** Runs a command whose standard output and error are closed before it writes. */
+async function unread(args: readonly string[], env: Record<string, string>): Promise<number | null> {
+  const child = spawn(process.execPath, [SOURCE, MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = once(child, 'close')
+  child.stdout.destroy()
+  child.stderr.destroy()
+  await ended
+  return child.exitCode
+}
