@@ -179,7 +179,8 @@ async function connect(client: Redis | Cluster, hosts: Place['hosts']): Promise<
     client.disconnect()
     const where = hosts.map(({ host, port }) => `${host}:${port}`).join(', ')
     const reason = why instanceof Error ? why.message : 'not ready in time'
-    throw new SessionError('ERR_ENGINE', `redis: no server answers at ${where}: ${reason}`, { cause: why })
+    // Without its cause: ioredis attaches the refused command to it, and AUTH's is the password.
+    throw new SessionError('ERR_ENGINE', `redis: no server answers at ${where}: ${reason}`)
   } finally {
     clearTimeout(timer)
   }
