@@ -7,7 +7,7 @@
 import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate as turn } from 'node:timers/promises'
-import { macKey } from '#crypto'
+import { type MacKey, macKey } from '#crypto'
 import { SessionError, shown } from '../core/errors.ts'
 import type { SessionEvent } from '../core/events.ts'
 import { parseKeys } from '../core/keys.ts'
@@ -16,6 +16,7 @@ import { entryOf, lostEntry } from './entry.ts'
 import { postgresStore } from './postgres.ts'
 import { sqliteStore } from './sqlite.ts'
 import type { AuditStore } from './store.ts'
+import { isSealedWith } from './verify.ts'
 
 export { auditSchema } from './postgres.ts'
 
@@ -41,9 +42,13 @@ export interface Audit {
   readonly onEvent: (event: SessionEvent) => void
   /** How many events were lost because the queue was full, or came after `close`. */
   readonly lost: number
-  /** Resolves when all that was heard so far is written. @throws {SessionError} `ERR_ENGINE` when the store failed */
+  /**
+   * Resolves when all that was heard so far is written, and the key is known to be the log's.
+   *
+   * @throws {SessionError} `ERR_ENGINE` when the store failed; `ERR_OPTION` when the log was sealed with another key so far
+   */
   flush(): Promise<void>
-  /** Writes what waits, then lets go of the store. @throws {SessionError} `ERR_ENGINE` when some of it is lost */
+  /** Writes what waits, then lets go of the store. @throws {SessionError} as `flush` does, when some of it is lost */
   close(): Promise<void>
 }
 
@@ -68,7 +73,7 @@ const LONGEST_PAUSE = 30_000
  */
 export function auditTo(target: AuditTarget, options: AuditOptions = {}): Audit {
   const { key, server, capacity } = check(options)
-  return new Writer(openStore(target, key), server, capacity)
+  return new Writer(openStore(target, key), key, server, capacity)
 }
 
 class Writer implements Audit {
@@ -83,9 +88,12 @@ class Writer implements Audit {
   #pump: NodeJS.Immediate | NodeJS.Timeout | null = null
   #pause = FIRST_PAUSE
   #writing: Promise<void> = Promise.resolve()
+  readonly #key: MacKey | null
+  #keyFits = false
 
-  constructor(store: AuditStore, server: string, capacity: number) {
+  constructor(store: AuditStore, key: MacKey | null, server: string, capacity: number) {
     this.#store = store
+    this.#key = key
     this.#server = server
     this.#capacity = capacity
   }
@@ -113,7 +121,8 @@ class Writer implements Audit {
     if (this.#closed) return
     this.#closed = true
     try {
-      await this.flush()
+      await this.#writing
+      if (this.#queue.length > 0 || this.#unsaid > 0) await this.flush()
     } catch (error) {
       this.#lose(this.#queue.splice(0).length)
       throw error
@@ -141,6 +150,7 @@ class Writer implements Audit {
   }
 
   async #writeAll(): Promise<void> {
+    await this.#demandKey()
     while (this.#queue.length > 0 || this.#unsaid > 0) {
       const unsaid = this.#unsaid
       const batch = this.#queue.slice(0, BATCH)
@@ -156,6 +166,26 @@ class Writer implements Audit {
       // SQLite answers at once: a long queue must not hold up the requests.
       if (this.#queue.length > 0) await turn()
     }
+  }
+
+  /**
+   * One row with another key's seal, or without one, and nobody can verify the log again. So nothing is written: the
+   * events wait, as they do for a store that is down, and standard error says why.
+   */
+  async #demandKey(): Promise<void> {
+    if (this.#keyFits) return
+    try {
+      this.#keyFits = await isSealedWith(this.#store, this.#key)
+    } catch (error) {
+      throw failure(this.#store, error)
+    }
+    if (this.#keyFits) return
+    const other = this.#key === null ? 'sealed with a key, and none was given' : 'not sealed with this key'
+    throw new SessionError(
+      'ERR_OPTION',
+      `the audit log (${this.#store.name}) is ${other}, or its last row was changed: nothing is added to it. ` +
+        'Give the key that it began with, or begin a new log',
+    )
   }
 
   #lose(count: number): void {
@@ -191,7 +221,7 @@ export function readAuditKey(key: string | Uint8Array) {
   }
 }
 
-function openStore(target: AuditTarget, key: ReturnType<typeof macKey> | null): AuditStore {
+function openStore(target: AuditTarget, key: MacKey | null): AuditStore {
   const isPath = typeof target === 'string'
   if (!isPath && !(target instanceof DatabaseSync)) {
     try {

@@ -56,6 +56,8 @@ export function lostEntry(count: number, server: string): string {
   return JSON.stringify(entry)
 }
 
-function cut(text: string | null): string | null {
-  return text === null || text.length <= LONGEST ? text : `${text.slice(0, LONGEST)}…`
+/** Whoever makes an event may have it from a client: what is no string is nothing. */
+function cut(text: unknown): string | null {
+  if (typeof text !== 'string') return null
+  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST)}…`
 }

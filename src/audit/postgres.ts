@@ -25,6 +25,7 @@ const TABLE = 'public.holdfast_audit'
 const EXISTS = `SELECT to_regclass('${TABLE}') IS NOT NULL`
 const LAST = `SELECT seq, seal FROM ${TABLE} ORDER BY seq DESC LIMIT 1`
 const READ = `SELECT seq, entry, seal FROM ${TABLE} WHERE seq > $1 ORDER BY seq LIMIT $2`
+const READ_BACK = `SELECT seq, entry, seal FROM ${TABLE} WHERE seq < $1 ORDER BY seq DESC LIMIT $2`
 
 /**
  * Writes the SQL that makes the audit log's table, for whoever gives the server's own role no right to. That role needs
@@ -101,6 +102,12 @@ export function postgresStore(
     return row ? { seq: Number(row[0]), seal: String(row[1]) } : GENESIS
   }
 
+  async function read(text: string, from: number, limit: number): Promise<AuditRow[]> {
+    await prepare()
+    const { rows } = await run(text, [from, limit])
+    return rows.map(([seq, entry, seal]) => ({ seq: Number(seq), entry: String(entry), seal: String(seal) }))
+  }
+
   async function append(entries: readonly string[]): Promise<void> {
     const deadline = performance.now() + PATIENCE
     for (let longest = 4; ; longest = Math.min(2 * longest, 64)) {
@@ -119,15 +126,8 @@ export function postgresStore(
     name: 'postgres',
     append,
     head,
-    async read(after, limit) {
-      await prepare()
-      const { rows } = await run(READ, [after, limit])
-      return rows.map(([seq, entry, seal]) => ({
-        seq: Number(seq),
-        entry: String(entry),
-        seal: String(seal),
-      }))
-    },
+    read: (after, limit) => read(READ, after, limit),
+    readBack: (before, limit) => read(READ_BACK, before, limit),
     close() {},
   }
 }

@@ -25,6 +25,7 @@ const SCHEMA = `
 const EXISTS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'holdfast_audit'"
 const LAST = 'SELECT seq, seal FROM holdfast_audit ORDER BY seq DESC LIMIT 1'
 const READ = 'SELECT seq, entry, seal FROM holdfast_audit WHERE seq > ? ORDER BY seq LIMIT ?'
+const READ_BACK = 'SELECT seq, entry, seal FROM holdfast_audit WHERE seq < ? ORDER BY seq DESC LIMIT ?'
 const INSERT = 'INSERT INTO holdfast_audit (seq, entry, seal) VALUES (?, ?, ?)'
 
 /**
@@ -69,7 +70,8 @@ export function sqliteStore(source: string | DatabaseSync, key: MacKey | null): 
   return {
     name: 'sqlite',
     append: (entries) => run(() => appendAll(database, entries, key)),
-    read: (after, limit) => run(() => readRows(database, after, limit)),
+    read: (after, limit) => run(() => readRows(database, READ, after, limit)),
+    readBack: (before, limit) => run(() => readRows(database, READ_BACK, before, limit)),
     head: () => run(() => lastOf(database)),
     close() {
       if (ours && database.isOpen) database.close()
@@ -89,7 +91,8 @@ export function openSqliteStore(path: string): AuditStore {
     append() {
       throw new Error('this audit log was opened for reading')
     },
-    read: (after, limit) => readRows(database, after, limit),
+    read: (after, limit) => readRows(database, READ, after, limit),
+    readBack: (before, limit) => readRows(database, READ_BACK, before, limit),
     head: () => lastOf(database),
     close: () => database.close(),
   }
@@ -127,8 +130,8 @@ function transact(database: DatabaseSync, work: () => void): void {
   }
 }
 
-function readRows(database: DatabaseSync, after: number, limit: number): AuditRow[] {
-  return database.prepare(READ).all(after, limit) as unknown as AuditRow[]
+function readRows(database: DatabaseSync, text: string, from: number, limit: number): AuditRow[] {
+  return database.prepare(text).all(from, limit) as unknown as AuditRow[]
 }
 
 function lastOf(database: DatabaseSync): Head {

@@ -11,6 +11,8 @@ export interface AuditStore {
   append(entries: readonly string[]): MaybePromise<void>
   /** @returns up to `limit` rows behind row `after`, in order */
   read(after: number, limit: number): MaybePromise<readonly AuditRow[]>
+  /** @returns up to `limit` rows before row `before`, the last one first */
+  readBack(before: number, limit: number): MaybePromise<readonly AuditRow[]>
   head(): MaybePromise<Head>
   close(): MaybePromise<void>
 }

@@ -1,7 +1,7 @@
 /** Reads a whole audit log and checks its chain. @module */
 
 import type { MacKey } from '#crypto'
-import { ChainCheck, type Flaw, type Head } from './chain.ts'
+import { ChainCheck, type Flaw, GENESIS, type Head, seal } from './chain.ts'
 import type { AuditStore } from './store.ts'
 
 export interface Verdict {
@@ -43,4 +43,16 @@ export async function verifyLog(
   }
   note(chain.finish())
   return { rows, head: chain.head, flaws, flawCount }
+}
+
+/**
+ * Whether a log's last row was sealed with this key, or without one. An empty log may go on with any; so may one whose last
+ * row has lost the row before it: its seal can't be recomputed.
+ *
+ * @throws whatever the store throws
+ */
+export async function isSealedWith(store: AuditStore, key: MacKey | null): Promise<boolean> {
+  const [last, before = GENESIS] = await store.readBack((await store.head()).seq + 1, 2)
+  if (!last || last.seq !== before.seq + 1) return true
+  return seal(before, last.entry, key).seal === last.seal
 }

@@ -8,7 +8,7 @@ import { verifyLog } from '../audit/verify.ts'
 import type { Runner } from './command.ts'
 import { openLog } from './log.ts'
 import { auditOption, jsonOption, wholeNumber } from './options.ts'
-import { count, plain, print, printTable, progress, say, toJsonLine } from './output.ts'
+import { count, isRead, plain, print, printTable, progress, say, textOf, toJsonLine } from './output.ts'
 import { EXIT, type Exit, Stop, withStore } from './stop.ts'
 
 interface LogOptions {
@@ -87,12 +87,14 @@ async function tail(options: TailOptions): Promise<Exit> {
     await store.close()
     return EXIT.ok
   }
-  for (let after = head.seq; ; await sleep(1_000)) {
+  for (let after = head.seq; isRead(); await sleep(1_000)) {
     const more = await withStore('the audit log failed', () => store.read(after, 1_000))
     after = more.at(-1)?.seq ?? after
     for (const row of more.filter(wanted))
       print(options.json ? toJsonLine(entryOf(row)) : plain(rowOf(row).filter(Boolean).join('  ')))
   }
+  await store.close()
+  return EXIT.ok
 }
 
 async function verify(options: VerifyOptions): Promise<Exit> {
@@ -130,15 +132,26 @@ function sayWhy(
 
 const PAGE = 1_000
 
-/** The last rows that are wanted, read from the end backwards. */
+/** A log's rows up to its head, from the end backwards, by what is there: a number may be anything that somebody wrote. */
+export async function* backwards(store: AuditStore, head: Head): AsyncGenerator<AuditRow> {
+  let before = head.seq + 1
+  for (;;) {
+    const page = await store.readBack(before, PAGE)
+    yield* page
+    const last = page.at(-1)
+    if (!last || last.seq >= before) return
+    before = last.seq
+  }
+}
+
 async function lastOf(store: AuditStore, head: Head, limit: number, wanted: (row: AuditRow) => boolean) {
   const found: AuditRow[] = []
-  for (let end = head.seq; end > 0 && found.length < limit; end -= PAGE) {
-    const from = Math.max(0, end - PAGE)
-    const page = (await store.read(from, end - from)).filter(({ seq }) => seq <= end)
-    found.unshift(...page.filter(wanted).slice(-(limit - found.length)))
+  for await (const row of backwards(store, head)) {
+    if (!wanted(row)) continue
+    found.push(row)
+    if (found.length === limit) break
   }
-  return found
+  return found.reverse()
 }
 
 function filterOf({ user, session, name }: TailOptions) {
@@ -164,10 +177,9 @@ const HEADERS = ['SEQ', 'AT', 'EVENT', 'USER', 'SESSION', 'FROM', 'REQUEST', 'RE
 
 function rowOf(row: AuditRow): (string | null)[] {
   const { seq, at, name, userId, sessionId, ip, method, path, reason, code, id } = entryOf(row)
-  const request = method && path ? `${method} ${path}` : null
-  const why = [reason, code].filter(Boolean).join(' ') || null
-  const cells = [at ?? null, name ?? '(not readable)', userId, sessionId, ip, request, why, id]
-  return [String(seq), ...cells.map((cell) => (cell === undefined || cell === null ? null : String(cell)))]
+  const request = method && path ? `${textOf(method)} ${textOf(path)}` : null
+  const why = [reason, code].filter(Boolean).map(textOf).join(' ') || null
+  return [seq, at, name ?? '(not readable)', userId, sessionId, ip, request, why, id].map(textOf)
 }
 
 function readAnchors(text: string, before: readonly Head[]): readonly Head[] {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import type { AuditStore } from '../audit/store.ts'
-import { entryOf } from './audit.ts'
+import { backwards, entryOf } from './audit.ts'
 import type { Runner } from './command.ts'
 import { type Explanation, explainToken } from './explain-token.ts'
 import { openLog } from './log.ts'
 import { auditOption, configOption, jsonOption, readTime, type StoreOptions, storeOption } from './options.ts'
-import { plain, print, printFields, printTable, progress, say, toJsonLine } from './output.ts'
+import { plain, print, printFields, printTable, progress, say, textOf, toJsonLine } from './output.ts'
 import { EXIT, type Exit, Stop, withStore } from './stop.ts'
 import { openStore, sayAssumed } from './store.ts'
 import { type ExplainedName, WORDS } from './words.ts'
@@ -91,10 +91,10 @@ async function explainEvent(id: string, { audit, json }: Options): Promise<Exit>
   const entry = await withStore('the audit log failed', () => find(log, id))
   await log.close()
   if (!entry) throw new Stop(EXIT.negative, `the log holds no event ${id}`)
-  const words = WORDS[entry.name as ExplainedName] ?? {
-    what: 'This version of holdfast knows no such event.',
-    todo: '',
-  }
+  const name = textOf(entry.name) ?? ''
+  const words = Object.hasOwn(WORDS, name)
+    ? WORDS[name as ExplainedName]
+    : { what: 'This version of holdfast knows no such event.', todo: '' }
   if (json) print(toJsonLine({ event: entry, ...words }))
   else {
     printFields({ ...entry, seq: entry.seq })
@@ -103,18 +103,14 @@ async function explainEvent(id: string, { audit, json }: Options): Promise<Exit>
   return EXIT.ok
 }
 
-const PAGE = 1_000
-
 /** From the end backwards: what is asked for is mostly new. */
 async function find(log: AuditStore, id: string) {
   const tell = progress('rows searched')
-  const { seq } = await log.head()
-  for (let end = seq; end > 0; end -= PAGE) {
-    const from = Math.max(0, end - PAGE)
-    const entries = (await log.read(from, end - from)).map(entryOf)
-    const found = entries.find((entry) => entry.id === id)
-    if (found) return found
-    tell(seq - from)
+  let searched = 0
+  for await (const row of backwards(log, await log.head())) {
+    const entry = entryOf(row)
+    if (entry.id === id) return entry
+    tell(++searched)
   }
   return null
 }

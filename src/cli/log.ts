@@ -23,16 +23,17 @@ export function openLog(url: string | undefined): Promise<AuditStore> {
   })
 }
 
-/** Opened for writing, sealed with the key in `AUDIT_KEY`, if any. */
+/** Opened for writing, sealed with the key in `AUDIT_KEY`, if any: the one that the log was sealed with so far. */
 export function openLogToWrite(url: string): Promise<Pick<Audit, 'onEvent' | 'close'>> {
   const key = process.env.AUDIT_KEY
   const options = key === undefined ? {} : { key }
   return withStore('the audit log', async () => {
     const file = fileOf(url)
-    if (file !== null) return auditTo(file, options)
-    const pool = await openPool(checked(url))
-    const log = auditTo(pool, options)
-    return { onEvent: log.onEvent, close: () => log.close().finally(() => pool.end()) }
+    const pool = file === null ? await openPool(checked(url)) : null
+    const log = auditTo(file ?? pool!, options)
+    // Before anything is done that couldn't be written down then.
+    await log.flush()
+    return { onEvent: log.onEvent, close: () => log.close().finally(() => pool?.end()) }
   })
 }
 

@@ -8,7 +8,7 @@ import { addExplain } from './explain.ts'
 import { addKeygen } from './keygen.ts'
 import { addList } from './list.ts'
 import { addMigrate } from './migrate.ts'
-import { say } from './output.ts'
+import { outliveReaders, say } from './output.ts'
 import { addRevoke } from './revoke.ts'
 import { addShow } from './show.ts'
 import { addStats } from './stats.ts'
@@ -38,14 +38,15 @@ const add = [
   addCheck,
 ]
 
-// Whoever reads us may have enough: `holdfast list | head`.
-process.stdout.on('error', (error: NodeJS.ErrnoException) =>
-  process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug),
-)
+outliveReaders()
 
 const exit = await main(process.argv.slice(2))
-// An application's module may hold timers and sockets of its own: it was only read.
-process.stdout.write('', () => process.exit(exit))
+// An application's module may hold timers and sockets of its own, for which nobody waits; but its audit log, which hears of
+// what was done here, writes in a turn of its own.
+process.stdout.write('', () => {
+  process.exitCode = exit
+  setTimeout(() => process.exit(exit), 1_000).unref()
+})
 
 async function main(args: readonly string[]): Promise<Exit> {
   let exit: Exit = EXIT.ok

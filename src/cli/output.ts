@@ -6,6 +6,7 @@
 
 import { styleText } from 'node:util'
 import type { Millis } from '../core/duration.ts'
+import { EXIT } from './stop.ts'
 
 /**
  * C0, DEL and C1 controls; what reorders text (bidi), ends lines or shows nothing; halves of surrogate pairs.
@@ -22,6 +23,26 @@ export function plain(text: string): string {
 /** One line of JSON, which stays the same JSON while nothing in it is unsafe for a terminal. */
 export function toJsonLine(value: unknown): string {
   return plain(JSON.stringify(value))
+}
+
+let read = true
+
+/**
+ * Goes on where whoever reads has enough, as in `holdfast list | head`: what was begun is brought to its end, and has its
+ * exit status.
+ */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') process.exit(EXIT.bug)
+      if (stream === process.stdout) read = false
+    })
+  }
+}
+
+/** Whether anybody reads standard output, as far as is known. */
+export function isRead(): boolean {
+  return read
 }
 
 export function print(line: string): void {
@@ -53,12 +74,20 @@ export function printTable(
 }
 
 /** Prints names and values below one another. Null is left out. */
-export function printFields(fields: Readonly<Record<string, string | number | boolean | null>>): void {
-  const shown = Object.entries(fields).filter(([, value]) => value !== null)
+export function printFields(fields: Readonly<Record<string, unknown>>): void {
+  const shown = Object.entries(fields).flatMap(([name, value]) => {
+    const text = textOf(value)
+    return text === null ? [] : [[plain(name), plain(text)] as const]
+  })
   const width = Math.max(...shown.map(([name]) => name.length))
-  for (const [name, value] of shown) {
-    print(`${styleText('bold', name.padEnd(width), { stream: process.stdout })}  ${plain(String(value))}`)
-  }
+  for (const [name, text] of shown)
+    print(`${styleText('bold', name.padEnd(width), { stream: process.stdout })}  ${text}`)
+}
+
+/** Whatever stands in a log or a store, as text: an object there may not know how to become one. Null where there is nothing. */
+export function textOf(value: unknown): string | null {
+  if (value === undefined || value === null) return null
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
 /** A moment, in UTC, as logs write it. */

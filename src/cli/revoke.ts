@@ -53,20 +53,25 @@ Examples:
 
 async function revoke(options: Options): Promise<Exit> {
   const { query, words } = queryOf(options)
-  const log = options.audit === undefined ? null : await openLogToWrite(options.audit)
-  const store = await openStore(options, log ? { onEvent: log.onEvent } : {})
+  const { audit } = options
+  let log: Awaited<ReturnType<typeof openLogToWrite>> | null = null
+  const store = await openStore(
+    options,
+    audit === undefined ? {} : { onEvent: (event) => log?.onEvent(event) },
+  )
   if (!options.yes && !(await confirm(words))) {
     await store.close()
     throw new Stop(EXIT.negative, 'nothing was ended')
   }
+  if (audit !== undefined) log = await openLogToWrite(audit)
   const ended = await withStore('the store failed', () => end(store.sessions, query))
   const said =
     ended === null
       ? "everybody's sessions ended; other processes know within a second"
       : `${count(ended, 'session')} ended`
-  print(options.json ? toJsonLine({ ended }) : said)
   await store.close()
   await withStore('the sessions were ended, but this is not in the audit log', async () => log?.close())
+  print(options.json ? toJsonLine({ ended }) : said)
   return ended === 0 ? EXIT.negative : EXIT.ok
 }
 

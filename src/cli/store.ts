@@ -33,7 +33,7 @@ export interface Opening {
   readonly onEvent?: (event: SessionEvent) => void
 }
 
-/** Opens what `--store` or `--config` names. */
+/** Opens what `--store` or `--config` names. Where tables are missing or old it refuses, unless it may make them. */
 export async function openStore(
   { store, config }: StoreOptions,
   { create = false, keys = generateKey(), onEvent }: Opening = {},
@@ -69,6 +69,9 @@ async function openConfigured(path: string, onEvent: Opening['onEvent']): Promis
 }
 
 function storeOf(engine: Engine, sessions: Sessions): Store {
+  // Whatever was found or ended there, the application would know nothing of it.
+  if (!engine.shared)
+    throw new Stop(EXIT.usage, `the sessions of the ${engine.name} engine are in its own process alone`)
   const everybody = new Everybody(engine, sessions.policy)
   return { engine, sessions, notBefore: async () => everybody.notBefore(), close: () => sessions.close() }
 }
@@ -84,11 +87,8 @@ function makeSessions(options: SessionsOptions<never>): Sessions {
 
 async function openByUrl(url: string, create: boolean): Promise<Engine> {
   const file = fileOf(url)
-  // SQLite would make it, and list what isn't there.
   if (!create && file !== null && !existsSync(file))
     throw new Stop(EXIT.usage, `there is no file ${file}; holdfast migrate makes one`)
-  if (url === 'memory')
-    throw new Stop(EXIT.usage, 'the sessions of the memory engine are in its own process alone')
   return withStore('the store', () => openEngine(url, { migrate: create }))
 }
 

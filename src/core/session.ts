@@ -390,13 +390,18 @@ export class Session<Data extends object = Record<string, unknown>> {
   /**
    * Tells the listener that a login failed, as `authn_login_fail`: only the application knows.
    *
-   * @param userId - the user whom the client claimed to be; null where there is none. Not what was typed: that is, now
-   *   and then, a password.
-   * @param reason - such as `'password'`, `'otp'`, `'locked'`
+   * @param userId - the user whom the client claimed to be; null where there is none, as is whatever can't be a user's
+   *   id. Not what was typed: that is, now and then, a password.
+   * @param reason - such as `'password'`, `'otp'`, `'locked'`; what is no string is none
    * @see ASVS 16.3.1
    */
   loginFailed(userId: string | null, reason: string | null = null): void {
-    this.#state.report('authn_login_fail', { sessionId: this.id, userId, reason })
+    // A body is what a client made of it: listeners are promised strings.
+    this.#state.report('authn_login_fail', {
+      sessionId: this.id,
+      userId: isUserId(userId) ? userId : null,
+      reason: typeof reason === 'string' ? reason : null,
+    })
   }
 
   #meet(requirement: Requirement): string {

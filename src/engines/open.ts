@@ -24,7 +24,7 @@ const STARTING = 5_000
  *
  * `?prefix=app:` puts another prefix before each key of Redis; of PostgreSQL, `?prefix=app&schema=sessions` names the tables.
  *
- * @param options.migrate - whether PostgreSQL's tables are made or brought up to date, or only looked at
+ * @param options.migrate - whether the tables of SQLite and PostgreSQL are made or brought up to date, or only looked at
  * @throws {SessionError} `ERR_OPTION` when the URL makes no sense, or its client library isn't installed; `ERR_ENGINE` when
  *   no server answers
  */
@@ -34,7 +34,7 @@ export async function openEngine(
 ): Promise<Engine> {
   if (url === 'memory') return (await import('./memory.ts')).memory()
   const [, scheme = '', rest = ''] = /^([a-z+]+):(.*)$/s.exec(url) ?? []
-  if (scheme === 'sqlite') return (await import('./sqlite.ts')).sqlite(rest)
+  if (scheme === 'sqlite') return (await import('./sqlite.ts')).sqlite(rest, { migrate })
   if (/^(redis|valkey)s?(\+cluster)?$/.test(scheme)) return openRedis(scheme, rest)
   if (/^postgres(ql)?$/.test(scheme)) return openPostgres(url, migrate)
   throw new SessionError(
@@ -179,7 +179,8 @@ async function connect(client: Redis | Cluster, hosts: Place['hosts']): Promise<
     client.disconnect()
     const where = hosts.map(({ host, port }) => `${host}:${port}`).join(', ')
     const reason = why instanceof Error ? why.message : 'not ready in time'
-    throw new SessionError('ERR_ENGINE', `redis: no server answers at ${where}: ${reason}`, { cause: why })
+    // Without its cause: ioredis attaches the refused command to it, and AUTH's is the password.
+    throw new SessionError('ERR_ENGINE', `redis: no server answers at ${where}: ${reason}`)
   } finally {
     clearTimeout(timer)
   }

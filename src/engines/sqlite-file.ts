@@ -14,9 +14,14 @@ const LOCKED = 6
 
 /** Opens a file for its owner alone (mode 0600), and makes it so when there is none. `':memory:'` is no file. */
 export function openFile(path: string): DatabaseSync {
+  if (path !== ':memory:') createPrivately(resolve(path))
+  return openExistingFile(path)
+}
+
+/** Opens a file that must be there. */
+export function openExistingFile(path: string): DatabaseSync {
   if (path === ':memory:') return new DatabaseSync(path)
   const file = resolve(path)
-  createPrivately(file)
   if (!statSync(file).isFile()) throw new Error('it is not a file')
   // SQLite would open what it may not write read-only, and fail at the first login instead of now.
   accessSync(file, constants.R_OK | constants.W_OK)

@@ -64,6 +64,17 @@ export function migrate(database: DatabaseSync): void {
   }
 }
 
+/** Only looks. @throws when the tables aren't there, or are of another version */
+export function demandTables(database: DatabaseSync): void {
+  const version = schemaVersion(database)
+  if (version === MIGRATIONS.length) return
+  throw new Error(
+    version === 0
+      ? 'it holds no sessions; npx holdfast migrate makes the tables'
+      : `its tables are of version ${version}, and ${MIGRATIONS.length} is needed: run npx holdfast migrate`,
+  )
+}
+
 function schemaVersion(database: DatabaseSync): number {
   const table = database.prepare(
     "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'holdfast_schema'",

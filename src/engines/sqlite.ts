@@ -21,8 +21,8 @@ import {
   toRecord,
   type UserRow,
 } from './rows.ts'
-import { BUSY, isBusy, openFile, PATIENCE, persist } from './sqlite-file.ts'
-import { migrate, pragma, prepareAll, type Statements } from './sqlite-tables.ts'
+import { BUSY, isBusy, openExistingFile, openFile, PATIENCE, persist } from './sqlite-file.ts'
+import { demandTables, migrate, pragma, prepareAll, type Statements } from './sqlite-tables.ts'
 
 export interface SqliteOptions {
   /**
@@ -31,6 +31,12 @@ export interface SqliteOptions {
    * @defaultValue 'normal'
    */
   readonly synchronous?: 'normal' | 'full'
+  /**
+   * Makes the file and its tables, or brings them up to date. With `false` they are only looked at: what is not there, or
+   * of an older version, is refused and left as it is, and so is the journal mode.
+   * @defaultValue true
+   */
+  readonly migrate?: boolean
 }
 
 /**
@@ -46,8 +52,9 @@ export interface SqliteOptions {
  */
 export function sqlite(source: string | DatabaseSync, options: SqliteOptions = {}): Engine {
   const durability = check(source, options)
+  const mayMigrate = options.migrate ?? true
   const ours = typeof source === 'string'
-  const database = ours ? open(source) : source
+  const database = ours ? open(source, mayMigrate) : source
   let statements: Statements | undefined
   let closed = false
   try {
@@ -65,7 +72,7 @@ export function sqlite(source: string | DatabaseSync, options: SqliteOptions = {
     // Inside a foreign transaction our write would be lost with its rollback.
     if (!ours && database.isTransaction)
       throw Object.assign(new Error('a transaction is open'), { errcode: BUSY })
-    statements ??= prepare(database, ours ? durability : null)
+    statements ??= prepare(database, ours ? durability : null, mayMigrate)
     return verb(statements)
   }
 
@@ -137,9 +144,12 @@ export function sqlite(source: string | DatabaseSync, options: SqliteOptions = {
 
 function check(source: unknown, options: SqliteOptions): 'normal' | 'full' {
   for (const name of Object.keys(options)) {
-    if (name !== 'synchronous') throw new SessionError('ERR_OPTION', `sqlite: there is no option ${name}`)
+    if (name !== 'synchronous' && name !== 'migrate')
+      throw new SessionError('ERR_OPTION', `sqlite: there is no option ${name}`)
   }
-  const { synchronous } = options
+  const { synchronous, migrate } = options
+  if (migrate !== undefined && typeof migrate !== 'boolean')
+    throw new SessionError('ERR_OPTION', 'sqlite: migrate: expected true or false')
   if (synchronous !== undefined && synchronous !== 'normal' && synchronous !== 'full') {
     throw new SessionError(
       'ERR_OPTION',
@@ -162,25 +172,35 @@ function check(source: unknown, options: SqliteOptions): 'normal' | 'full' {
   return synchronous ?? 'normal'
 }
 
-function open(path: string): DatabaseSync {
+function open(path: string, create: boolean): DatabaseSync {
   try {
-    return openFile(path)
+    return create ? openFile(path) : openExistingFile(path)
   } catch (error) {
     throw refusal(path, error)
   }
 }
 
 /** @param durability - null for a connection that isn't ours */
-function prepare(database: DatabaseSync, durability: 'normal' | 'full' | null): Statements {
+function prepare(
+  database: DatabaseSync,
+  durability: 'normal' | 'full' | null,
+  mayMigrate: boolean,
+): Statements {
   database.exec('PRAGMA busy_timeout = 0')
+  // Before the first pragma that writes to the file: it may be anybody's.
+  if (!mayMigrate) demandTables(database)
   if (durability !== null && database.location() !== null) {
-    const mode = pragma(database, 'journal_mode = WAL')
-    if (mode !== 'wal') throw new Error(`its file system allows no WAL mode (journal_mode stays ${mode})`)
+    if (mayMigrate) toWal(database)
     database.exec(`PRAGMA synchronous = ${durability}`)
   }
   warnOfOldSqlite(database)
-  migrate(database)
+  if (mayMigrate) migrate(database)
   return prepareAll(database)
+}
+
+function toWal(database: DatabaseSync): void {
+  const mode = pragma(database, 'journal_mode = WAL')
+  if (mode !== 'wal') throw new Error(`its file system allows no WAL mode (journal_mode stays ${mode})`)
 }
 
 let warned = false

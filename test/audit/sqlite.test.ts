@@ -46,6 +46,48 @@ async function verify(file: string, key?: string) {
   return verdict
 }
 
+describe('a log whose key is forgotten, or another', () => {
+  for (const [what, begun, given, words] of [
+    ['forgotten', { key: KEY }, {}, /sealed with a key, and none was given/],
+    ['another', { key: KEY }, { key: KEY.replace('A', 'B') }, /not sealed with this key/],
+    ['new', {}, { key: KEY }, /not sealed with this key/],
+  ] as const) {
+    test(`${what}: nothing is added, and it stays whole`, async (t) => {
+      const said = t.mock.method(console, 'error', () => {})
+      const file = await written(t, 3, begun)
+      const audit = auditTo(file, given)
+      assert.doesNotThrow(() => audit.onEvent(eventOf()), 'no request fails')
+      await assert.rejects(audit.flush(), { code: 'ERR_OPTION', message: words })
+      await assert.rejects(audit.close(), { code: 'ERR_OPTION' })
+      assert.equal(audit.lost, 1)
+      assert.match(String(said.mock.calls.at(-1)!.arguments[0]), /1 events are lost/)
+      const { rows, flawCount } = await verify(file, begun.key)
+      assert.deepEqual([rows, flawCount], [3, 0])
+    })
+  }
+  test('by itself, too, and standard error says so', async (t) => {
+    const said = Promise.withResolvers<string>()
+    t.mock.method(console, 'error', said.resolve)
+    const file = await written(t, 1, { key: KEY })
+    const audit = auditTo(file)
+    audit.onEvent(eventOf())
+    assert.match(await said.promise, /sealed with a key, and none was given.*; 1 events wait/)
+    await assert.rejects(audit.close())
+  })
+  test('one whose last row lost the row before it goes on, and so does an empty one', async (t) => {
+    const file = await written(t, 3, { key: KEY })
+    const database = new DatabaseSync(file)
+    database.exec('DROP TRIGGER holdfast_audit_delete; DELETE FROM holdfast_audit WHERE seq = 2')
+    database.close()
+    for (const each of [file, await written(t, 0)]) {
+      const audit = auditTo(each, { key: KEY })
+      audit.onEvent(eventOf())
+      await audit.close()
+    }
+    assert.equal((await verify(file, KEY)).rows, 3)
+  })
+})
+
 describe('what is written', () => {
   test('ASVS 16.2.1 16.2.2 an event: who, what, when in UTC, where', async (t) => {
     const file = fileOf(t)
@@ -108,6 +150,23 @@ describe('what is written', () => {
     assert.equal(entry.path, evil.replace('\ud800', '\\ud800').replace('\\ud800', '\ud800'))
     assert.ok(rows[1]!.entry.length < 4_000)
     assert.equal((await verify(file)).flawCount, 0)
+  })
+
+  test('what a client sent instead of a string is nothing, and keeps no event out of the log', async (t) => {
+    const file = fileOf(t)
+    const audit = auditTo(file)
+    for (const value of [{ a: 1 }, { length: 1, toString: 1 }, ['x'.repeat(50_000)], 7, undefined]) {
+      const odd = value as unknown as string
+      audit.onEvent(eventOf({ userId: odd, userAgent: odd, path: odd, reason: odd, method: odd }))
+    }
+    await audit.close()
+    const told = (await entriesOf(file)).map((entry) => [
+      entry.userId,
+      entry.userAgent,
+      entry.path,
+      entry.reason,
+    ])
+    assert.deepEqual(told, Array(5).fill([null, null, null, null]))
   })
 
   test('the file is for its owner alone', { skip: process.platform === 'win32' }, async (t) => {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, type TestContext, test } from 'node:test'
@@ -68,6 +69,49 @@ describe('tail', () => {
     }
   })
 
+  test('what is no string, in a row that somebody wrote, is printed as JSON', async (t) => {
+    const { env, sql } = await logOf(t, [{}])
+    const odd = { length: 1, toString: 1, '\u001b[2J': 1 }
+    const names = [
+      'seq',
+      'at',
+      'name',
+      'userId',
+      'sessionId',
+      'ip',
+      'method',
+      'path',
+      'reason',
+      'code',
+      '\u001b[2J',
+    ]
+    const entry = JSON.stringify({
+      ...Object.fromEntries(names.map((name) => [name, odd])),
+      id: 'AAAAAAAAAAAA.1',
+    })
+    sql(`DROP TRIGGER holdfast_audit_update; UPDATE holdfast_audit SET entry = '${entry}'`)
+    for (const args of [
+      ['audit', 'tail'],
+      ['audit', 'tail', '--json'],
+      ['explain', 'AAAAAAAAAAAA.1'],
+    ]) {
+      const { exit, stdout, stderr } = await holdfast(args, { env })
+      assert.equal(exit, 0, stderr)
+      assert.match(stdout, /\{"length":1,"toString":1,"\\u001b\[2J":1\}/)
+      assert.doesNotMatch(stdout + stderr, /[\u0000-\u0009\u000b-\u001f]/)
+    }
+  })
+
+  test('a number that somebody wrote makes nobody count up to it', async (t) => {
+    const { env, sql } = await logOf(t, [{}, {}])
+    sql("DROP TRIGGER holdfast_audit_insert; INSERT INTO holdfast_audit VALUES (9007199254740991, '{}', '')")
+    sql("INSERT INTO holdfast_audit VALUES (-7, '{}', '')")
+    const { stdout } = await holdfast(['audit', 'tail', '--json'], { env })
+    assert.deepEqual(seqs(stdout), [-7, 1, 2, 9007199254740991])
+    const found = await holdfast(['explain', 'AAAAAAAAAAAA.1', '--json'], { env })
+    assert.equal(JSON.parse(found.stdout).event.seq, 1)
+  })
+
   test('--follow prints what comes, until it is interrupted', { timeout: 60_000 }, async (t) => {
     const { env, file } = await logOf(t, [{}])
     const args = [SOURCE, MAIN, 'audit', 'tail', '--follow', '--json']
@@ -82,6 +126,9 @@ describe('tail', () => {
       if (length === 2) break
     }
     assert.deepEqual(seqs(printed), [1, 2])
+    const ended = once(child, 'exit')
+    audit.onEvent(eventOf({ id: 'AAAAAAAAAAAA.3' }))
+    assert.deepEqual(await ended, [0, null], 'or nobody reads it any more')
     await audit.close()
   })
 })

@@ -1,13 +1,13 @@
 /** `holdfast explain`: each way that a token or an event can go, told as the server would decide it. */
 
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import { type Explanation, explainToken } from '../../src/cli/explain-token.ts'
 import { generateKey } from '../../src/core/keys.ts'
 import { bearer } from '../../src/core/transport.ts'
+import { sqlite } from '../../src/engines/sqlite.ts'
 import { App, type Asked, FIREFOX, folderOf, holdfast, KEY } from './support.ts'
 
 const MINUTE = 60_000
@@ -199,7 +199,7 @@ describe('the command', () => {
   for (const [what, args, env, input, words] of rows) {
     test(`${what}: 2`, async (t) => {
       const cwd = folderOf(t)
-      writeFileSync(join(cwd, 'empty.db'), '')
+      sqlite(join(cwd, 'empty.db')).close?.()
       const run = await holdfast(['explain', ...args], { cwd, env, input })
       assert.deepEqual([run.exit, run.stdout], [2, ''])
       assert.match(run.stderr, words)

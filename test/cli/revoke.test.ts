@@ -1,6 +1,8 @@
 /** `holdfast revoke`: on a store that a real application made. */
 
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { App, AUDIT_KEY, holdfast, KEY } from './support.ts'
 
@@ -35,6 +37,32 @@ describe('revoke', () => {
     )
     const verify = await holdfast(['audit', 'verify', '--audit', app.audit], { env })
     assert.equal(verify.exit, 0, verify.stdout)
+  })
+
+  for (const [what, env] of [
+    ['no key', {}],
+    ['another key', { AUDIT_KEY: AUDIT_KEY.replace('Z', 'Y') }],
+  ] as const) {
+    test(`an audit log that is sealed, and ${what}: 2, nothing is ended, and the log stays whole`, async (t) => {
+      const app = new App(t)
+      await app.login('ada')
+      await app.log.flush()
+      const args = ['revoke', '--store', app.store, '--user', 'ada', '--yes', '--audit', app.audit]
+      const { exit, stdout, stderr } = await holdfast(args, { env })
+      assert.deepEqual([exit, stdout], [2, ''])
+      assert.match(stderr, /the audit log \(sqlite\) is (not )?sealed with/)
+      assert.equal((await app.sessions.list('ada')).length, 1)
+      const verify = await holdfast(['audit', 'verify', '--audit', app.audit], { env: { AUDIT_KEY } })
+      assert.equal(verify.exit, 0, verify.stdout)
+    })
+  }
+
+  test('no answer: no audit log is made', async (t) => {
+    const app = new App(t)
+    const log = join(app.folder, 'new.db')
+    const args = ['revoke', '--store', app.store, '--user', 'ada', '--audit', `sqlite:${log}`]
+    assert.equal((await holdfast(args)).exit, 2)
+    assert.equal(existsSync(log), false)
   })
 
   test("a user's, all but one", async (t) => {

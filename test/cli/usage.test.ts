@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
-import { App, folderOf, holdfast, MAIN, SOURCE } from './support.ts'
+import { App, AUDIT_KEY, folderOf, holdfast, KEY, MAIN, SOURCE } from './support.ts'
 
 const lines = (text: string) =>
   text
@@ -47,7 +48,7 @@ describe('wrong usage and stores that fail', () => {
     test(`holdfast ${args.join(' ')}: ${exit}, in words, without a stack`, async (t) => {
       folder.path = folderOf(t)
       const engine = (rest: string) =>
-        `export default { engine: { name: 'unlisted', shared: false, replace() {}, loadUser() {}, ${rest} } }`
+        `export default { keys: '${KEY}', engine: { name: 'unlisted', shared: true, replace() {}, loadUser() {}, ${rest} } }`
       const files = {
         'text.db': 'this is not a database, and long enough to be one that is broken',
         'empty.db': '',
@@ -67,6 +68,45 @@ describe('wrong usage and stores that fail', () => {
     })
   }
 
+  const commands = [
+    ['list'],
+    ['show', 'AAAAAAAAAAAAAAAAAAAAAA'],
+    ['stats'],
+    ['sweep'],
+    ['explain'],
+    ['revoke', '--everybody', '--yes'],
+    ['revoke', '--user', 'ada', '--yes'],
+  ]
+  for (const args of commands) {
+    test(`holdfast ${args.join(' ')}: a store without sessions of its own is refused, and stays as it is`, async (t) => {
+      const cwd = folderOf(t)
+      const file = (name: string) => join(cwd, name)
+      const other = new DatabaseSync(file('other.db'))
+      other.exec('CREATE TABLE mine (a)')
+      other.close()
+      writeFileSync(file('empty.db'), '')
+      const memory = JSON.stringify(new URL('../../src/engines/memory.ts', import.meta.url).href)
+      writeFileSync(
+        file('memory.mjs'),
+        `import { memory } from ${memory}\nexport default { engine: memory(), keys: '${KEY}' }`,
+      )
+      for (const [store, words] of [
+        [['--store', 'sqlite:other.db'], /other\.db: it holds no sessions/],
+        [['--store', 'sqlite:empty.db'], /empty\.db: it holds no sessions/],
+        [['--config', 'memory.mjs'], /memory engine are in its own process alone/],
+      ] as const) {
+        const before = readdirSync(cwd).map((name) => [name, readFileSync(file(name), 'latin1')])
+        const run = await holdfast([...args, ...store], { cwd, input: 'a.b', env: { SESSION_KEYS: KEY } })
+        assert.deepEqual([run.exit, run.stdout], [2, ''], run.stderr)
+        assert.match(run.stderr, words)
+        assert.deepEqual(
+          readdirSync(cwd).map((name) => [name, readFileSync(file(name), 'latin1')]),
+          before,
+        )
+      }
+    })
+  }
+
   test('HOLDFAST_DEBUG=1 shows the stack', async (t) => {
     const { stderr } = await holdfast(['list', '--config', 'none.ts'], {
       cwd: folderOf(t),
@@ -78,15 +118,21 @@ describe('wrong usage and stores that fail', () => {
   test('a reader that has enough is no error', async (t) => {
     const app = new App(t)
     await app.login('ada')
-    const child = spawn(process.execPath, [SOURCE, MAIN, 'list', '--json'], {
-      env: { HOLDFAST_STORE: app.store },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    const ended = once(child, 'close')
-    child.stdout.destroy()
-    const words = Buffer.concat(await child.stderr.toArray()).toString()
-    await ended
-    assert.deepEqual([child.exitCode, words], [0, ''])
+    assert.deepEqual(await unread(['list', '--json'], { HOLDFAST_STORE: app.store }), 0)
+  })
+
+  test('nor does it change what is done, what is written down, and the exit status', async (t) => {
+    const app = new App(t)
+    await app.login('ada')
+    await app.log.flush()
+    const env = { HOLDFAST_STORE: app.store, HOLDFAST_AUDIT: app.audit, AUDIT_KEY }
+    const revoke = ['revoke', '--user', 'ada', '--yes']
+    assert.equal(await unread(revoke, env), 0)
+    assert.equal((await app.sessions.list('ada')).length, 0)
+    const { stdout } = await holdfast(['audit', 'tail', '--json', '--name', 'session_revoked'], { env })
+    assert.equal(lines(stdout).length, 1)
+    assert.equal(await unread(revoke, env), 1, 'nothing to end')
+    assert.equal(await unread(['audit', 'verify'], { ...env, AUDIT_KEY: KEY }), 1, 'not whole')
   })
 
   test('the store and the module may stand in the environment', async (t) => {
@@ -96,3 +142,13 @@ describe('wrong usage and stores that fail', () => {
     assert.equal(lines(stdout).length, 1)
   })
 })
+
+/** Runs a command whose standard output and error are closed before it writes. */
+async function unread(args: readonly string[], env: Record<string, string>): Promise<number | null> {
+  const child = spawn(process.execPath, [SOURCE, MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = once(child, 'close')
+  child.stdout.destroy()
+  child.stderr.destroy()
+  await ended
+  return child.exitCode
+}

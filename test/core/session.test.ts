@@ -1762,6 +1762,25 @@ describe('session: what only the application, or a refusal, can tell (ASVS 16.3.
     )
     assert.equal(browser.jar.size, 0, 'and nothing is stored')
   })
+  test('a login that failed, told of what a client made of its body: strings or nothing', async () => {
+    const { sessions, browser, events } = setUp()
+    const bodies: unknown[] = [
+      { a: 1 },
+      { length: 1, toString: 1 },
+      ['ada'],
+      7,
+      '',
+      'a\0b',
+      '\ud800',
+      undefined,
+    ]
+    for (const body of bodies)
+      await visit(sessions, browser, post(), (session) => session.loginFailed(body as string, body as string))
+    assert.deepEqual(
+      events.map(({ userId, reason }) => [userId, reason]),
+      bodies.map((body) => [null, typeof body === 'string' ? body : null]),
+    )
+  })
   test('who is logged in and is refused is told; a visitor, and a mistake of the application, are not', async () => {
     const { sessions, browser, events } = await loggedIn()
     events.splice(0)

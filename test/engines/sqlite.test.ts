@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -172,6 +172,7 @@ describe('sqlite: what can not be used is refused at once, by name', () => {
   test('a wrong option', () => {
     refused(newFile, /synchronous: expected 'normal' or 'full', but got off/, { synchronous: 'off' })
     refused(newFile, /no option Synchronous/, { Synchronous: 'full' })
+    refused(newFile, /migrate: expected true or false/, { migrate: 'no' })
     refused(() => new DatabaseSync(':memory:'), /your own connection/, { synchronous: 'full' })
   })
   test('tables of a newer version', async () => {
@@ -185,6 +186,43 @@ describe('sqlite: what can not be used is refused at once, by name', () => {
     )
     refused(() => database, /version 99/)
     database.close()
+  })
+  test('migrate: false: a file that is not there, or holds no tables or old ones, and stays as it is', async () => {
+    const missing = newFile()
+    refused(() => missing, /can't use .*: ENOENT/, { migrate: false })
+    refused(() => ':memory:', /it holds no sessions/, { migrate: false })
+    const empty = newFile()
+    await writeFile(empty, '')
+    const other = newFile()
+    const database = new DatabaseSync(other)
+    database.exec('CREATE TABLE mine (a)')
+    refused(() => database, /it holds no sessions/, { migrate: false })
+    database.close()
+    const old = newFile()
+    sqlite(old).close?.()
+    const older = new DatabaseSync(old)
+    older.exec('PRAGMA journal_mode = DELETE; UPDATE holdfast_schema SET version = 0')
+    older.close()
+    for (const file of [empty, other, old]) {
+      const before = await readFile(file)
+      refused(() => file, /can't use .*: it holds no sessions; npx holdfast migrate/, { migrate: false })
+      assert.deepEqual(await readFile(file), before)
+    }
+    const names = await readdir(folder)
+    assert.ok(!names.some((name) => join(folder, name).startsWith(missing)), 'none is made')
+  })
+  test('migrate: false on tables of this version serves, and leaves the journal mode as it is', async () => {
+    const file = newFile()
+    sqlite(file).close?.()
+    const database = new DatabaseSync(file)
+    database.exec('PRAGMA journal_mode = DELETE')
+    database.close()
+    const engine = sqlite(file, { migrate: false })
+    assert.equal(await engine.create(record('a')), true)
+    engine.close?.()
+    const again = new DatabaseSync(file)
+    assert.equal(again.prepare('PRAGMA journal_mode').get()!.journal_mode, 'delete')
+    again.close()
   })
 })
 
