@@ -14,6 +14,29 @@ const lines = (text: string) =>
     .map((line) => JSON.parse(line))
 
 describe('revoke', () => {
+  test("P12 by the application's own module: its audit log has the row when the command has ended", async (t) => {
+    const app = new App(t)
+    const { id } = await app.login('ada')
+    await app.log.close()
+    const source = (path: string) => JSON.stringify(join(import.meta.dirname, '../../src', path))
+    const config = app.module(
+      'sessions.ts',
+      `import { auditTo } from ${source('audit/audit.ts')}
+       import { createSessions } from ${source('create-sessions.ts')}
+       import { sqlite } from ${source('engines/sqlite.ts')}
+       const log = auditTo(${JSON.stringify(join(app.folder, 'audit.db'))}, { key: process.env.AUDIT_KEY })
+       const engine = sqlite(${JSON.stringify(join(app.folder, 'sessions.db'))})
+       export const sessions = createSessions({ engine, keys: ['${KEY}'], onEvent: log.onEvent })
+       setInterval(() => {}, 60_000)`,
+    )
+    const { exit, stderr } = await holdfast(['revoke', '--config', config, '--id', id, '--yes'], {
+      env: { AUDIT_KEY },
+    })
+    assert.equal(exit, 0, stderr)
+    const tail = await holdfast(['audit', 'tail', '--audit', app.audit, '--session', id, '--json'])
+    assert.equal(lines(tail.stdout).at(-1).name, 'session_revoked')
+  })
+
   test('P12 by id: the next request is refused, and the audit log says so', async (t) => {
     const app = new App(t)
     const { id, token } = await app.login('ada')
