@@ -280,6 +280,14 @@ describe('plan: what is written', () => {
     assert.equal(written.id, record.id)
     assert.equal(written.createdAt, record.createdAt)
   })
+  test('... of the level that it reached, and not of the one before', () => {
+    const reauthenticate = { secret: secretOf('new'), methods: ['otp'], credential: null, at: NOW }
+    const record = recordOf({ level: 1 })
+    const raised = (level: 2 | null) =>
+      next(openedAt(NOW, record), record, { reauthenticate: { ...reauthenticate, level } })
+    assert.equal(raised(2).level, 2)
+    assert.ok(!('level' in raised(null)))
+  })
   test('a drift that is only reported is bound anew, the other bindings with it', () => {
     const bindings = [
       {
@@ -406,6 +414,9 @@ describe('plan: the first record', () => {
         data: '{"a":1}',
       },
     )
+  })
+  test('of a user whose level is known', () => {
+    assert.equal(newRecord({ ...fields, userId: 'ada', level: 2 }, request(), by).level, 2)
   })
   test('of a visitor: never authenticated', () => {
     const record = newRecord({ ...fields, userId: null, methods: [] }, request(), by)
