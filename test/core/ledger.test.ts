@@ -218,6 +218,18 @@ describe('ledger: by which password', () => {
   })
 })
 
+test('ledger: one that is not stored yet holds nothing', () => {
+  assert.deepEqual(emptyLedger('ada'), {
+    userId: 'ada',
+    version: 0,
+    notBefore: 0,
+    credential: null,
+    sessions: [],
+    ending: [],
+    expiresAt: 0,
+  })
+})
+
 describe("ledger: whose id is a user's", () => {
   for (const [rule, userId, expected] of [
     ['a name', 'ada', true],
@@ -231,6 +243,7 @@ describe("ledger: whose id is a user's", () => {
   ] as [string, unknown, boolean][]) {
     test(rule, () => assert.equal(isUserId(userId), expected))
   }
+  test("everybody's keeps its name: stores hold it", () => assert.equal(EVERYBODY, '\0everybody'))
 })
 
 describe('ledger: revoking some', () => {

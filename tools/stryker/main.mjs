@@ -19,8 +19,11 @@ const NOTICED = new Set(['Killed', 'RuntimeError', 'Timeout'])
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const equivalent = JSON.parse(readFileSync(new URL('equivalent.json', import.meta.url), 'utf8'))
 const chosen = process.argv.slice(2)
+const mutate = chosen.length > 0 ? chosen : RULES
 
 process.chdir(root)
+// As they are now: a run takes minutes, and somebody may be working on them.
+const sources = new Map(mutate.map((part) => part.replace(/:.*$/, '')).map((file) => [file, readLines(file)]))
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
 process.on('exit', () => rmSync(SANDBOX, { recursive: true, force: true }))
 process.exitCode = await main()
@@ -55,7 +58,7 @@ async function main() {
 /** @see https://stryker-mutator.io/docs/stryker-js/configuration/ */
 function options() {
   return {
-    mutate: chosen.length > 0 ? chosen : RULES,
+    mutate,
     testRunner: 'tap',
     plugins: ['@stryker-mutator/tap-runner'],
     tap: {
@@ -82,13 +85,17 @@ function options() {
 /** A mutant in words: where, the line, and what of it became what. */
 function describe({ fileName, location: { start, end }, replacement, status }) {
   const file = relative(root, fileName).replaceAll('\\', '/')
-  const lines = readFileSync(fileName, 'utf8').split('\n')
+  const lines = sources.get(file)
   const spanned = lines.slice(start.line - 1, end.line)
   const last = spanned.length - 1
   spanned[last] = spanned[last].slice(0, end.column - 1)
   spanned[0] = spanned[0].slice(start.column - 1)
   const [line, was, became] = [lines[start.line - 1], spanned.join('\n'), replacement].map(oneLine)
   return { file, at: `${file}:${start.line}:${start.column}`, line, was, became, status }
+}
+
+function readLines(file) {
+  return readFileSync(file, 'utf8').split('\n')
 }
 
 function oneLine(text) {
