@@ -157,10 +157,19 @@ function format() {
   finish(bin('biome', ['check', '--write', '.']))
 }
 
-/** Breaks each rule by hand, one at a time, and expects a test to fail. Arguments pick mutants by a part of their names. */
+/**
+ * Breaks each rule, one at a time, and expects a test to fail: the pure ones in every way that Stryker knows, then those
+ * of the lists. Arguments pick mutants of the lists by a part of their names; `--generated` has those of Stryker alone.
+ */
 function mutants(args) {
+  const generated = args[0] === '--generated'
+  const scripts = generated ? [] : [['tools/mutants.mjs', ...args]]
   install()
-  finish(run(node('tests'), ['tools/mutants.mjs', ...args]))
+  if (generated || args.length === 0) {
+    install('tools/stryker')
+    scripts.unshift(['tools/stryker/main.mjs', ...args.slice(1)])
+  }
+  finish(scripts.map((script) => run(node('tests'), script)).every(Boolean))
 }
 
 /** Measures what a session costs, beside others, and writes `docs/cost.md`. Arguments go to `bench/main.ts`. */

@@ -86,7 +86,8 @@ function isLoopbackOrigin(url: string): boolean {
 }
 
 function carriesCookie(context: RequestContext, policy: Policy): boolean {
-  return policy.transport.read(context).length > 0 || (policy.visitorTransport?.read(context).length ?? 0) > 0
+  // There is one: where nothing is ambient, nobody asks.
+  return policy.transport.read(context).length > 0 || policy.visitorTransport!.read(context).length > 0
 }
 
 function insecure(context: RequestContext, policy: Policy): SessionError {

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { sha256 } from '#crypto'
 import type { Binding, OnMismatch } from '../../src/core/binding.ts'
 import type { EndReason, SessionRecord } from '../../src/core/engine.ts'
-import { isLive, isOutdated, isSettling, judge, type Verdict } from '../../src/core/judge.ts'
+import { isLive, isOutdated, isSettling, judge, judgeSecret, type Verdict } from '../../src/core/judge.ts'
 import { hashSecret, type Token } from '../../src/core/token.ts'
 import { DAY, HOUR, MINUTE, NOW, policyOf, recordOf, request, secretOf, tokenOf } from './fixtures.ts'
 
@@ -135,6 +135,9 @@ describe('judge: secrets', () => {
     test(rule, () => assert.equal(judgeAt(RENEWED + after, record, token).kind, kind))
   }
 
+  test('the secret alone tells of a rollback, too', () => {
+    assert.equal(judgeSecret(recordOf(), tokenOf({ era: 2 }), NOW, policy), 'unknown')
+  })
   test('no record is unknown', () => {
     assert.deepEqual(judge(null, tokenOf(), request(), policy), { kind: 'unknown' })
   })
@@ -226,6 +229,12 @@ describe('judge: which verdict comes first', () => {
       { bound: { color: 'red' }, era: 2 },
       {},
       'superseded',
+    ],
+    [
+      'unknown, before a binding: a store that was rolled back revokes nothing',
+      { bound: { color: 'red' } },
+      { secret: secretOf('stranger'), issued: NOW },
+      'unknown',
     ],
     ['ended, before a binding', { bound: { color: 'red' }, ...ended }, {}, 'ended'],
   ] as [string, Partial<SessionRecord>, Partial<Token>, Verdict['kind']][]) {

@@ -7,12 +7,14 @@ import type { EndReason, UserLedger } from '../../src/core/engine.ts'
 import {
   admit,
   dismiss,
+  EVERYBODY,
   emptyLedger,
   endsOthers,
   excess,
   extend,
   isFormer,
   isTooLate,
+  isUserId,
   revokeAll,
   revokeSome,
 } from '../../src/core/ledger.ts'
@@ -214,6 +216,34 @@ describe('ledger: by which password', () => {
     assert.equal(isFormer(ledgerOf('a'), 'new', 1), false)
     assert.equal(endsOthers(ledgerOf('a'), null), false)
   })
+})
+
+test('ledger: one that is not stored yet holds nothing', () => {
+  assert.deepEqual(emptyLedger('ada'), {
+    userId: 'ada',
+    version: 0,
+    notBefore: 0,
+    credential: null,
+    sessions: [],
+    ending: [],
+    expiresAt: 0,
+  })
+})
+
+describe("ledger: whose id is a user's", () => {
+  for (const [rule, userId, expected] of [
+    ['a name', 'ada', true],
+    ['a character beyond 16 bits', '\u{1f511}', true],
+    ['no empty one', '', false],
+    ['none with a NUL, at which stores cut', 'ada\0', false],
+    ["... so that everybody's is no user's", EVERYBODY, false],
+    ['none with half a character, which stores replace', 'ada\ud83d', false],
+    ['no number', 7, false],
+    ['not nobody', null, false],
+  ] as [string, unknown, boolean][]) {
+    test(rule, () => assert.equal(isUserId(userId), expected))
+  }
+  test("everybody's keeps its name: stores hold it", () => assert.equal(EVERYBODY, '\0everybody'))
 })
 
 describe('ledger: revoking some', () => {

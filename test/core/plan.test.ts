@@ -40,6 +40,13 @@ function openedAt(now: number, record: SessionRecord, token: Partial<Token> = {}
 
 const seen = (ago: number) => recordOf({ seenAt: NOW - ago })
 const writing = { replay: () => '{"a":1}' }
+const REAUTHENTICATION = {
+  secret: secretOf('new'),
+  methods: ['pwd'],
+  level: null,
+  credential: null,
+  at: NOW,
+}
 const offer: Partial<Token> = { secret: secretOf('offer'), parent: sha256(secretOf('current')) }
 const sibling: Partial<Token> = { secret: secretOf('sibling'), parent: sha256(secretOf('current')) }
 
@@ -136,6 +143,20 @@ describe('plan: one write, or none', () => {
     ],
     ['a retired secret settles nothing', openedAt(NOW, renewed(grace)), renewed(grace), {}, 'nothing'],
     [
+      'nor does one that was replaced meanwhile, be the clock that wrote so ever so slow',
+      openedAt(NOW, seen(0)),
+      renewed(SETTLED),
+      {},
+      'nothing',
+    ],
+    [
+      'a reauthentication is one, whatever else was changed',
+      openedAt(NOW, seen(0), offer),
+      seen(0),
+      { ...writing, reauthenticate: REAUTHENTICATION },
+      'reauthenticate',
+    ],
+    [
       'a read of a session that has ended writes nothing',
       openedAt(NOW, seen(0)),
       tombstone(seen(0), 'logout', NOW),
@@ -158,7 +179,7 @@ describe('plan: one write, or none', () => {
 })
 
 describe('plan: what comes too late is refused', () => {
-  const reauthenticate = { secret: secretOf('new'), methods: ['pwd'], level: null, credential: null, at: NOW }
+  const reauthenticate = REAUTHENTICATION
   const opened = openedAt(NOW, seen(0))
   const rows: readonly [rule: string, latest: SessionRecord | null, at: number, code: string][] = [
     ['to a session that ended', tombstone(seen(0), 'revoked', NOW), NOW, 'ERR_SESSION_ENDED'],
@@ -264,13 +285,7 @@ describe('plan: what is written', () => {
   })
   test('a reauthentication: a new era, one secret, absolute time anew, the methods added', () => {
     const record = renewed(0, { methods: ['pwd'], authenticatedAt: NOW - HOUR })
-    const reauthenticate = {
-      secret: secretOf('new'),
-      methods: ['otp', 'pwd'],
-      level: null,
-      credential: null,
-      at: NOW,
-    }
+    const reauthenticate = { ...REAUTHENTICATION, methods: ['otp', 'pwd'] }
     const written = next(openedAt(NOW, record, offer), record, { reauthenticate })
     assert.equal(written.era, record.era + 1)
     assert.deepEqual(written.secrets, { current: hashSecret(secretOf('new')), parent: null })
@@ -279,6 +294,13 @@ describe('plan: what is written', () => {
     assert.deepEqual(written.methods, ['pwd', 'otp'])
     assert.equal(written.id, record.id)
     assert.equal(written.createdAt, record.createdAt)
+  })
+  test('... of the level that it reached, and not of the one before', () => {
+    const record = recordOf({ level: 1 })
+    const raised = (level: 2 | null) =>
+      next(openedAt(NOW, record), record, { reauthenticate: { ...REAUTHENTICATION, level } })
+    assert.equal(raised(2).level, 2)
+    assert.ok(!('level' in raised(null)))
   })
   test('a drift that is only reported is bound anew, the other bindings with it', () => {
     const bindings = [
@@ -295,6 +317,11 @@ describe('plan: what is written', () => {
     const opened = { token: tokenOf(), record, verdict: judge(record, tokenOf(), request(), by) }
     assert.deepEqual(next(opened, record, {}, by).bound, { ip: 'new' })
     assert.equal(plan(opened, record, intentOf({ passive: true }), by).kind, 'nothing')
+  })
+  test('of a client whose address is not known, none', () => {
+    const record = seen(0)
+    const context = request({ ip: null })
+    assert.deepEqual(next(openedAt(NOW, record), record, { ...writing, context }).client, {})
   })
   test('of a user agent 512 characters are kept', () => {
     const context = request({ headers: { 'user-agent': 'x'.repeat(600) } })
@@ -406,6 +433,9 @@ describe('plan: the first record', () => {
         data: '{"a":1}',
       },
     )
+  })
+  test('of a user whose level is known', () => {
+    assert.equal(newRecord({ ...fields, userId: 'ada', level: 2 }, request(), by).level, 2)
   })
   test('of a visitor: never authenticated', () => {
     const record = newRecord({ ...fields, userId: null, methods: [] }, request(), by)

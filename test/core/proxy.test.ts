@@ -87,6 +87,9 @@ describe('F-2: from a trusted peer, the walk goes from right to left and stops a
     ['a block is garbage', PROXY, '10.0.0.0/8', null],
     ['a port that is no number is garbage', PROXY, '203.0.113.7:http', null],
     ['IPv4 in brackets is garbage', PROXY, '[203.0.113.7]', null],
+    ['what has something before its brackets is garbage', PROXY, 'x[2001:db8::1]', null],
+    ['... or behind them', PROXY, '[2001:db8::1]x', null],
+    ['... or before an IPv4 and its port', PROXY, 'x203.0.113.7:80', null],
     ['a peer without an address is not trusted', null, '203.0.113.7', null],
     ['a peer with a strange address is not trusted', 'unix:/run/app.sock', '203.0.113.7', null],
   ]
@@ -248,6 +251,29 @@ describe('F-4: scheme and host come from the trusted peer alone, and must be of 
   })
 })
 
+describe('F-4: a refusal says what arrived, cut short, and what to do', () => {
+  const proxied = 'the outermost proxy must set it, over whatever a client sent'
+  const direct = 'write a name or address, with a port if need be'
+  for (const [given, message] of [
+    [{ 'x-forwarded-proto': 'gopher' }, `x-forwarded-proto: "gopher" is malformed; ${proxied}`],
+    [
+      { 'x-forwarded-proto': 'https, http' },
+      `x-forwarded-proto: "https, http" is a list whose members differ; ${proxied}`,
+    ],
+    [{ 'x-forwarded-host': '@' }, `x-forwarded-host: "@" is malformed; ${proxied}`],
+    [
+      { scheme: 'https', 'x-forwarded-host': '@'.repeat(99) },
+      `x-forwarded-host: "${'@'.repeat(80)}" is malformed; ${proxied}`,
+    ],
+    [{ host: null }, `Host: is missing; ${direct}`],
+    [{ host: '@'.repeat(99) }, `Host: "${'@'.repeat(80)}" is malformed; ${direct}`],
+  ] as [Given, string][]) {
+    test(message, () => {
+      assert.throws(() => resolveClient(connect(given), trustProxies(TRUST)), { message })
+    })
+  }
+})
+
 test('F-5: the headers of single providers are never read', () => {
   const names = [
     'x-real-ip',
@@ -291,6 +317,11 @@ describe('Host', () => {
     ['an empty port goes (RFC 9110 §4.2.3)', 'http', 'app.example.com:', 'http://app.example.com'],
     ['leading zeros of a port go', 'http', 'app.example.com:0080', 'http://app.example.com'],
     ['one label', 'http', 'localhost:3000', 'http://localhost:3000'],
+    ['a name that only begins with a number', 'http', '1.pool.test', 'http://1.pool.test'],
+    ['the first port', 'http', 'a.test:1', 'http://a.test:1'],
+    ['the last port', 'http', 'a.test:65535', 'http://a.test:65535'],
+    ['a label of 63', 'http', `${'a'.repeat(63)}.test`, `http://${'a'.repeat(63)}.test`],
+    ['a name of 254', 'http', `${'abc.'.repeat(63)}ab`, `http://${'abc.'.repeat(63)}ab`],
     ['an underscore', 'http', 'my_app.test', 'http://my_app.test'],
     ['a final dot stays: to browsers it is another origin', 'http', 'example.com.', 'http://example.com.'],
     ['IPv4', 'http', '127.0.0.1:8080', 'http://127.0.0.1:8080'],
@@ -444,7 +475,9 @@ describe('the option proxy', () => {
       `proxy: true would let anybody who reaches this server choose the address and the scheme that it sees; ${FORM}`,
     ],
     [1, `proxy: 1 counts hops, and who comes in past a proxy can add some; ${FORM}`],
+    [-1, `proxy: -1 counts hops, and who comes in past a proxy can add some; ${FORM}`],
     [['1'], `proxy: "1" counts hops, and who comes in past a proxy can add some; ${FORM}`],
+    [['12'], `proxy: "12" counts hops, and who comes in past a proxy can add some; ${FORM}`],
     ['10.0.0.0/8', `proxy: "10.0.0.0/8" is no array; ${FORM}`],
   ]
   for (const [given, message] of refused) {
