@@ -363,7 +363,12 @@ describe('guard: a refusal says what happened', () => {
   }
   const forwarded = { 'x-forwarded-proto': 'https' }
   for (const [rule, parts, options, message] of [
-    ['plain HTTP', {}, {}, 'Sessions need HTTPS, and this request came over plain HTTP.'],
+    [
+      'plain HTTP',
+      {},
+      {},
+      'Sessions need HTTPS, and this request came over plain HTTP to a host that is not this machine: use https://, or http://localhost.',
+    ],
     [
       'F-7: a proxy that nobody named, and the setting that is missing',
       { headers: forwarded },
