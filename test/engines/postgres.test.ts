@@ -62,7 +62,7 @@ describe('postgres: what it is given', () => {
   })
 })
 
-test('postgresSchema: the tables by their names, quoted and with the schema', () => {
+test('R-41 postgresSchema: the tables by their names, quoted and with the schema', () => {
   const text = postgresSchema({ schema: 'Mein Schema', prefix: 'Sitzungen-1' })
   for (const table of ['sessions', 'users', 'schema'])
     assert.ok(text.includes(`CREATE TABLE "Mein Schema"."Sitzungen-1_${table}" (`), table)

@@ -85,7 +85,7 @@ describe('postgres: its tables', { skip: missing }, () => {
     await works(engine, 'one')
   })
 
-  test('names are quoted, with the schema, and no search_path leads elsewhere', async () => {
+  test('R-41 names are quoted, with the schema, and no search_path leads elsewhere', async () => {
     const url = await server.database()
     const database = databaseOf(url)
     await server.query('CREATE SCHEMA "Mein Schema"; CREATE SCHEMA evil', database)
