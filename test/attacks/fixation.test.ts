@@ -212,6 +212,19 @@ test('P3 R-12 a 5xx in the second factor leaves no half login', async () => {
   assert.equal(session.get('pendingUser'), 'ada')
 })
 
+test('P3 a login or a reauthentication that the handler answers by an error is none', async () => {
+  const server = serve()
+  const client = new Client(server)
+  await client.send((session) => session.authenticate('ada', { methods: ['pwd'] }), {}, 401)
+  assert.equal(client.token, undefined)
+  assert.deepEqual(await server.sessions.list('ada'), [])
+  await client.login('ada')
+  const before = client.token
+  await client.send((session) => session.reauthenticate({ methods: ['otp'] }), {}, 403)
+  assert.equal(client.token, before)
+  assert.deepEqual((await client.peek()).methods, ['pwd'])
+})
+
 test('P3 a refused request authenticates nobody, however the handler goes on', async () => {
   const server = serve()
   const client = new Client(server)
