@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import {
   chmodSync,
   cpSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -142,7 +143,15 @@ function run(copy, test) {
 function makeCopy(_, index) {
   const copy = join(work, String(index))
   cpSync(root, copy, { recursive: true, filter: (path) => !LEFT_OUT.has(basename(path)) })
-  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction')
+  // Whoever imports the package by its name must get the copy's.
+  const modules = join(copy, 'node_modules')
+  mkdirSync(modules)
+  for (const name of readdirSync(join(root, 'node_modules')))
+    symlinkSync(
+      name === 'holdfast' ? copy : join(root, 'node_modules', name),
+      join(modules, name),
+      'junction',
+    )
   return copy
 }
 

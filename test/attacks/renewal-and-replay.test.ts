@@ -246,6 +246,20 @@ test('P4 a slow logout, overtaken by another login, does not clear the cookie of
   assert.equal(await ada.whoami(), 'ada')
 })
 
+test('P4 a slow answer carries no offer against a secret that was renewed away meanwhile', async () => {
+  const server = serve()
+  const ada = await loggedIn(server)
+  server.clock.now += DUE
+  const tab = ada.copy()
+  assert.equal(await tab.whoami(), 'ada')
+  // Touched just now, so that it has nothing to write.
+  const slow = await ada.begin({ method: 'GET' })
+  assert.equal(await tab.whoami(), 'ada')
+  const before = ada.token
+  ada.receive(await slow.end())
+  assert.equal(ada.token, before)
+})
+
 test('P4 after an early commit that was refused nothing is offered to the dead token', async () => {
   const server = serve()
   const ada = await loggedIn(server)
