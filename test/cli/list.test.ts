@@ -3,14 +3,9 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { App, FIREFOX, holdfast, KEY } from './support.ts'
+import { App, FIREFOX, holdfast, KEY, linesOf } from './support.ts'
 
 const MINUTE = 60_000
-const lines = (text: string) =>
-  text
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line))
 
 describe('list', () => {
   test('live sessions as a table, most recently used first; nothing that proves anything', async (t) => {
@@ -34,7 +29,7 @@ describe('list', () => {
     const { id } = await app.login('ada')
     const { exit, stdout, stderr } = await holdfast(['list', '--store', app.store, '--json'])
     assert.deepEqual([exit, stderr], [0, ''])
-    const [session, ...others] = lines(stdout)
+    const [session, ...others] = linesOf(stdout)
     assert.deepEqual(others, [])
     const { createdAt, authenticatedAt, seenAt, idleExpiresAt, expiresAt, ...rest } = session
     assert.deepEqual(rest, {
@@ -60,7 +55,7 @@ describe('list', () => {
     await app.login('bob')
     const ids = async (...args: string[]) => {
       const { stdout } = await holdfast(['list', '--store', app.store, '--json', ...args])
-      return lines(stdout).map(({ id, state }) => `${id} ${state}`)
+      return linesOf(stdout).map(({ id, state }) => `${id} ${state}`)
     }
     assert.deepEqual(await ids('--user', 'ada'), [`${live.id} live`])
     assert.deepEqual(
@@ -77,7 +72,7 @@ describe('list', () => {
     for (let n = 0; n < 7; n++) made.push(await app.login(`user${n}`, { now: Date.now() - n * MINUTE }))
     const { stdout, stderr } = await holdfast(['list', '--store', app.store, '--json', '--limit', '2'])
     assert.deepEqual(
-      lines(stdout).map(({ id }) => id),
+      linesOf(stdout).map(({ id }) => id),
       made.slice(0, 2).map(({ id }) => id),
     )
     assert.equal(stderr, '7 sessions; the 2 used last are shown (--limit).\n')
@@ -90,7 +85,7 @@ describe('list', () => {
     const byDefault = await holdfast(['list', '--store', app.store, '--json'])
     const byConfig = await holdfast(['list', '--config', config, '--json'])
     assert.equal(byConfig.exit, 0)
-    assert.deepEqual([lines(byDefault.stdout).length, lines(byConfig.stdout).length], [0, 1])
+    assert.deepEqual([linesOf(byDefault.stdout).length, linesOf(byConfig.stdout).length], [0, 1])
     const sessions = app.module('made.ts', moduleOf(app, "idle: '2h'", true))
     const bySessions = await holdfast(['list', '--config', sessions])
     assert.match(bySessions.stdout, / ada +live /)
@@ -102,7 +97,7 @@ describe('list', () => {
     const evil = 'curl\u001b[2J\u001b]0;x\u0007\r\nforged \u202egnp.exe\u009b1m\u2028'
     await app.login(`eve\nroot\u001b[31m`, { userAgent: evil })
     for (const args of [['list'], ['list', '--json'], ['show', 'ID'], ['show', 'ID', '--json']]) {
-      const [{ id }] = lines((await holdfast(['list', '--store', app.store, '--json'])).stdout)
+      const [{ id }] = linesOf((await holdfast(['list', '--store', app.store, '--json'])).stdout)
       const { stdout, stderr } = await holdfast([
         ...args.map((arg) => (arg === 'ID' ? id : arg)),
         '--store',
@@ -110,7 +105,7 @@ describe('list', () => {
       ])
       assert.doesNotMatch(stdout + stderr, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u202e]/)
       assert.doesNotMatch(stdout, /^(forged|root)/m)
-      if (args.includes('--json')) assert.equal(lines(stdout)[0].userAgent, evil)
+      if (args.includes('--json')) assert.equal(linesOf(stdout)[0].userAgent, evil)
     }
   })
 })

@@ -4,14 +4,9 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { App, AUDIT_KEY, holdfast, KEY } from './support.ts'
+import { App, AUDIT_KEY, holdfast, KEY, linesOf } from './support.ts'
 
 const MINUTE = 60_000
-const lines = (text: string) =>
-  text
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line))
 
 describe('revoke', () => {
   test("P12 by the application's own module: its audit log has the row when the command has ended", async (t) => {
@@ -34,7 +29,7 @@ describe('revoke', () => {
     })
     assert.equal(exit, 0, stderr)
     const tail = await holdfast(['audit', 'tail', '--audit', app.audit, '--session', id, '--json'])
-    assert.equal(lines(tail.stdout).at(-1).name, 'session_revoked')
+    assert.equal(linesOf(tail.stdout).at(-1).name, 'session_revoked')
   })
 
   test('P12 by id: the next request is refused, and the audit log says so', async (t) => {
@@ -50,7 +45,7 @@ describe('revoke', () => {
     await app.log.flush()
     const tail = await holdfast(['audit', 'tail', '--audit', app.audit, '--session', id, '--json'])
     assert.deepEqual(
-      lines(tail.stdout).map(({ name, reason }) => `${name} ${reason}`),
+      linesOf(tail.stdout).map(({ name, reason }) => `${name} ${reason}`),
       [
         'session_created null',
         'authn_login_success pwd',
@@ -106,7 +101,7 @@ describe('revoke', () => {
     assert.deepEqual([exit, stdout], [0, '{"ended":1}\n'])
     const { stdout: left } = await holdfast(['list', '--store', app.store, '--json'])
     assert.deepEqual(
-      lines(left)
+      linesOf(left)
         .map(({ id }) => id)
         .sort(),
       [kept.id, other.id].sort(),
@@ -124,7 +119,7 @@ describe('revoke', () => {
     const { exit, stdout } = await holdfast([...args, '--everybody', '--json'])
     assert.deepEqual([exit, stdout], [0, '{"ended":null}\n'])
     const { stdout: all } = await holdfast(['list', '--store', app.store, '--all', '--json'])
-    assert.deepEqual(Object.fromEntries(lines(all).map(({ id, state }) => [id, state])), {
+    assert.deepEqual(Object.fromEntries(linesOf(all).map(({ id, state }) => [id, state])), {
       [long.id]: 'revoked',
       [short.id]: 'live',
       [other.id]: 'revoked',

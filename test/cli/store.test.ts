@@ -4,14 +4,9 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
-import { App, folderOf, holdfast } from './support.ts'
+import { App, folderOf, holdfast, linesOf } from './support.ts'
 
 const MINUTE = 60_000
-const lines = (text: string) =>
-  text
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line))
 
 describe('sweep and stats', () => {
   test('what is past being remembered is deleted, all of it, and no more', async (t) => {
@@ -27,7 +22,7 @@ describe('sweep and stats', () => {
     assert.deepEqual([exit, stdout], [0, '{"swept":1200}\n'])
     const after = await holdfast(['list', '--store', app.store, '--all', '--json'])
     assert.deepEqual(
-      lines(after.stdout).map((session) => session.id),
+      linesOf(after.stdout).map((session) => session.id),
       [id],
     )
   })

@@ -56,6 +56,14 @@ export async function holdfast(
   return { exit: child.exitCode, stdout: stdout!, stderr: stderr! }
 }
 
+/** What a command with `--json` printed, line by line. */
+export function linesOf(text: string) {
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
+}
+
 export function folderOf(scope: Scope): string {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-cli-'))
   scope.after(() => rmSync(folder, { recursive: true, force: true }))

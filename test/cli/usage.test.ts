@@ -7,13 +7,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
-import { App, AUDIT_KEY, folderOf, holdfast, KEY, MAIN, SOURCE } from './support.ts'
-
-const lines = (text: string) =>
-  text
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line))
+import { App, AUDIT_KEY, folderOf, holdfast, KEY, linesOf, MAIN, SOURCE } from './support.ts'
 
 describe('wrong usage and stores that fail', () => {
   const folder = { path: '' }
@@ -130,7 +124,7 @@ describe('wrong usage and stores that fail', () => {
     assert.equal(await unread(revoke, env), 0)
     assert.equal((await app.sessions.list('ada')).length, 0)
     const { stdout } = await holdfast(['audit', 'tail', '--json', '--name', 'session_revoked'], { env })
-    assert.equal(lines(stdout).length, 1)
+    assert.equal(linesOf(stdout).length, 1)
     assert.equal(await unread(revoke, env), 1, 'nothing to end')
     assert.equal(await unread(['audit', 'verify'], { ...env, AUDIT_KEY: KEY }), 1, 'not whole')
   })
@@ -139,7 +133,7 @@ describe('wrong usage and stores that fail', () => {
     const app = new App(t)
     await app.login('ada')
     const { stdout } = await holdfast(['list', '--json'], { env: { HOLDFAST_STORE: app.store } })
-    assert.equal(lines(stdout).length, 1)
+    assert.equal(linesOf(stdout).length, 1)
   })
 })
 

@@ -10,14 +10,8 @@ import { postgresStore } from '../../../src/audit/postgres.ts'
 import { verifyLog } from '../../../src/audit/verify.ts'
 import { postgres } from '../../../src/engines/postgres.ts'
 import { eventOf, KEY } from '../../audit/fixtures.ts'
-import { App, AUDIT_KEY, holdfast } from '../../cli/support.ts'
+import { App, AUDIT_KEY, holdfast, linesOf } from '../../cli/support.ts'
 import { databaseOf, missing, PostgresServer } from '../postgres/server.ts'
-
-const lines = (text: string) =>
-  text
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line))
 
 describe('PostgreSQL', { skip: missing, timeout: 240_000 }, async () => {
   let server: PostgresServer
@@ -139,7 +133,7 @@ describe('PostgreSQL', { skip: missing, timeout: 240_000 }, async () => {
     await app.login('bob')
     const listed = await holdfast(['list', '--json'], { env })
     assert.deepEqual(
-      lines(listed.stdout)
+      linesOf(listed.stdout)
         .map(({ userId }) => userId)
         .sort(),
       ['ada', 'bob'],
@@ -150,7 +144,7 @@ describe('PostgreSQL', { skip: missing, timeout: 240_000 }, async () => {
     const stats = JSON.parse((await holdfast(['stats', '--json'], { env })).stdout)
     assert.deepEqual([stats.live, stats.ended], [1, { revoked: 1 }])
     const tail = await holdfast(['audit', 'tail', '--json'], { env })
-    const [event] = lines(tail.stdout)
+    const [event] = linesOf(tail.stdout)
     assert.deepEqual([event.name, event.sessionId], ['session_revoked', id])
     assert.match((await holdfast(['explain', event.id], { env })).stdout, /^name +session_revoked$/m)
     assert.match((await holdfast(['audit', 'verify'], { env })).stdout, /^whole: 1 row, head 1:/)

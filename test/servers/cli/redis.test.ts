@@ -3,14 +3,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openEngine } from '../../../src/engines/open.ts'
-import { App, holdfast } from '../../cli/support.ts'
+import { App, holdfast, linesOf } from '../../cli/support.ts'
 import { available, startRedis } from '../redis/server.ts'
-
-const lines = (text: string) =>
-  text
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line))
 
 for (const flavour of available('redis')) {
   test(`${flavour}: list, show, stats, revoke, and a server that is down`, {
@@ -24,8 +18,8 @@ for (const flavour of available('redis')) {
     for (let n = 0; n < 40; n++) await app.login(`user${n}`)
     const env = { HOLDFAST_STORE: store }
     const { stdout } = await holdfast(['list', '--json', '--limit', '500'], { env })
-    assert.equal(new Set(lines(stdout).map((session) => session.id)).size, 41)
-    assert.equal(lines(stdout).length, 41, 'a scan may repeat some, and the list must not')
+    assert.equal(new Set(linesOf(stdout).map((session) => session.id)).size, 41)
+    assert.equal(linesOf(stdout).length, 41, 'a scan may repeat some, and the list must not')
     assert.match((await holdfast(['show', id], { env })).stdout, /^user +ada$/m)
     assert.equal(JSON.parse((await holdfast(['stats', '--json'], { env })).stdout).users, 41)
     assert.equal((await holdfast(['revoke', '--user', 'ada', '--yes'], { env })).stdout, '1 session ended\n')
