@@ -12,7 +12,7 @@ export type {
   UserLedger,
 } from './core/engine.ts'
 export { type ErrorCode, SessionError, type StepUp } from './core/errors.ts'
-export type { EventName, SessionEvent } from './core/events.ts'
+export type { EventListener, EventName, SessionEvent } from './core/events.ts'
 export { generateKey } from './core/keys.ts'
 export type { CsrfOptions, HstsOptions, OnExceeded, Policy, Preset, SessionsOptions } from './core/policy.ts'
 export type { ListQuery, RevokeEverybody, RevokeQuery } from './core/queries.ts'

@@ -82,6 +82,12 @@ export class Directory {
     )
   }
 
+  /** A live record, whosesoever. */
+  async find(id: string, now: Millis): Promise<SessionRecord | null> {
+    const record = await this.#records.load(id, true)
+    return record && ((await this.#listed([record], now))[0] ?? null)
+  }
+
   /** A page of a user's live records, or of every user's. It may hold fewer than `limit`, and none, and go on. */
   async page({ userId, cursor, limit }: PageQuery, now: Millis): Promise<RecordPage> {
     if (userId === null) return this.#scan(cursor, limit, now)
@@ -102,10 +108,16 @@ export class Directory {
       throw new SessionError('ERR_UNSUPPORTED', message)
     }
     const { records, next = null } = await scan({ limit, ...(cursor !== null && { cursor }) })
+    return { records: await this.#listed(records, now), next }
+  }
+
+  /** Those that are live, and somebody's. */
+  async #listed(records: readonly SessionRecord[], now: Millis): Promise<SessionRecord[]> {
     const notBefore = await this.#everybody.notBefore()
-    const isListed = (record: SessionRecord) =>
-      record.userId !== null && isAlive(record, now, this.#policy) && !isCutOff(record, notBefore)
-    return { records: records.filter(isListed), next }
+    return records.filter(
+      (record) =>
+        record.userId !== null && isAlive(record, now, this.#policy) && !isCutOff(record, notBefore),
+    )
   }
 
   /**

@@ -54,17 +54,26 @@ export type EventDetails = Partial<Pick<SessionEvent, 'sessionId' | 'userId' | '
 /** Tells the listener. */
 export type Report = (name: EventName, context: RequestContext | null, details?: EventDetails) => void
 
-/** Wraps a listener, whose failure is its own: it must not decide what becomes of a request. */
-export function reportTo(listener: ((event: SessionEvent) => void) | undefined): Report {
-  const failed = (error: unknown) => console.error('holdfast: the onEvent listener threw', error)
+/** Hears of events. What it throws, or rejects with, is its own failure, and decides nothing. */
+export type EventListener = (event: SessionEvent) => void
+
+/** Tells listeners, whose failure is their own: it must not decide what becomes of a request. */
+export function reportTo(listeners: ReadonlySet<EventListener>): Report {
   return (name, context, details = {}) => {
-    try {
-      // The type says void, which an asynchronous function is taken for, and whose rejection would end the process.
-      const result: unknown = listener?.(describeEvent(name, context, details))
-      if (result instanceof Promise) result.catch(failed)
-    } catch (error) {
-      failed(error)
-    }
+    if (listeners.size === 0) return
+    const event = describeEvent(name, context, details)
+    for (const listener of listeners) tell(listener, event)
+  }
+}
+
+function tell(listener: EventListener, event: SessionEvent): void {
+  const failed = (error: unknown) => console.error('holdfast: the onEvent listener threw', error)
+  try {
+    // The type says void, which an asynchronous function is taken for, and whose rejection would end the process.
+    const result: unknown = listener(event)
+    if (result instanceof Promise) result.catch(failed)
+  } catch (error) {
+    failed(error)
   }
 }
 

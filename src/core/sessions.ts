@@ -8,7 +8,7 @@ import type { Millis } from './duration.ts'
 import { type Effects, effectsOf, effectsOfFailure } from './effects.ts'
 import type { AssuranceLevel, Engine, SessionRecord } from './engine.ts'
 import { SessionError } from './errors.ts'
-import { type Report, reportTo } from './events.ts'
+import { type EventListener, type Report, reportTo } from './events.ts'
 import { Everybody } from './everybody.ts'
 import { guard } from './guard.ts'
 import { judge } from './judge.ts'
@@ -26,7 +26,7 @@ import { RateLimiter } from './rate-limits.ts'
 import { Records } from './records.ts'
 import { isSafe, type RequestContext } from './request.ts'
 import { NO_TOKEN, nothingPending, Session, type SessionState, stateOf } from './session.ts'
-import { parseToken } from './token.ts'
+import { isId, parseToken } from './token.ts'
 
 /** A session as its user and operators see it. */
 export interface SessionInfo {
@@ -66,7 +66,8 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   readonly #directory: Directory
   readonly #limiter: RateLimiter
   readonly #committer: Committer
-  readonly #report: Report
+  readonly #listeners = new Set<EventListener>()
+  readonly #report = reportTo(this.#listeners)
   readonly #storage = new AsyncLocalStorage<Session<Data>>()
 
   static {
@@ -76,7 +77,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   /** @throws {SessionError} `ERR_OPTION`, naming the option and the right form */
   constructor(options: SessionsOptions<Data>) {
     this.policy = createPolicy(options as unknown as SessionsOptions<never>)
-    this.#report = reportTo(options.onEvent)
+    if (options.onEvent) this.#listeners.add(options.onEvent)
     this.#engine = withDeadline(options.engine, this.policy.engineTimeout)
     this.#records = new Records(this.#engine, this.policy)
     this.#everybody = new Everybody(this.#engine, this.policy)
@@ -179,6 +180,12 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     return records.sort((a, b) => b.seenAt - a.seenAt).map((record) => infoOf(record, this.policy))
   }
 
+  /** Finds a live session, of any user, by its id: one read. @returns null where there is none */
+  async find(id: string): Promise<SessionInfo | null> {
+    const record = isId(id) ? await this.#directory.find(id, Date.now()) : null
+    return record && infoOf(record, this.policy)
+  }
+
   /**
    * Lists live sessions in pages: a user's, or everybody's, by the engine's `scan`. Visitors' are not among them.
    *
@@ -228,6 +235,12 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     await this.#everybody.revoke(before)
     this.#report('session_revoked', null, { reason: 'everybody' })
     return null
+  }
+
+  /** Hears of this process's events from now on, as `onEvent` does. @returns what ends that */
+  listen(listener: EventListener): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
   }
 
   /** Deletes what ended longest ago, and is past being remembered. @returns how many records and ledgers */

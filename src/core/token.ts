@@ -41,6 +41,13 @@ export function drawId(): string {
   return toBase64url(randomBytes(16))
 }
 
+const WHOLE_ID = new RegExp(`^${ID}$`)
+
+/** Whether it has the form of an id. */
+export function isId(id: unknown): id is string {
+  return typeof id === 'string' && WHOLE_ID.test(id)
+}
+
 /** Draws a session's secret: 256 random bits (ASVS 7.2.3 asks for 128). */
 export function drawSecret(): string {
   return toBase64url(randomBytes(32))

@@ -72,6 +72,20 @@ for (const [name, make] of [
       assert.deepEqual((await sessions.listPage({ userId: 'ada' })).sessions, whole)
       assert.deepEqual((await sessions.listPage({})).sessions, whole)
     })
+    test('found by its id: what the list tells; and nobody who is gone, or a visitor, or never was', async (t) => {
+      const { engine, sessions, enter } = setUp(make())
+      t.after(() => engine.close?.())
+      const [ada, gone, expired] = [await enter('ada'), await enter('gone'), await enter('late', HOUR)]
+      assert.deepEqual([await sessions.find(ada.id)], await sessions.list('ada'))
+      await sessions.revoke({ id: gone.id })
+      const visitor = new Browser()
+      await visit(sessions, visitor, post({ now: NOW }), (session) => session.set('cart', 1))
+      const { id } = await sessions.open(visitor.request({ now: NOW }))
+      for (const each of [gone.id, expired.id, id!, 'A'.repeat(22), '', "'", 7, null])
+        assert.equal(await sessions.find(each as string), null)
+      await sessions.revoke({ everybody: true })
+      assert.equal(await sessions.find(ada.id), null)
+    })
     test('after everybody was revoked: whoever has come since', async (t) => {
       const { engine, sessions, enter } = setUp(make())
       t.after(() => engine.close?.())

@@ -2,8 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { describe, mock, test } from 'node:test'
-import { reportTo, type SessionEvent } from '../../src/core/events.ts'
-import { NOW, request } from './fixtures.ts'
+import { type EventListener, reportTo as reportToAll, type SessionEvent } from '../../src/core/events.ts'
+import { Sessions } from '../../src/core/sessions.ts'
+import { memory } from '../../src/engines/memory.ts'
+import { KEY, NOW, request } from './fixtures.ts'
+
+const reportTo = (listener: EventListener) => reportToAll(new Set([listener]))
 
 describe('events', () => {
   test('an event says who, when, where from and what was asked for', () => {
@@ -58,7 +62,29 @@ describe('events', () => {
     const headers = { 'user-agent': 'x'.repeat(10_000) }
     reportTo(({ userAgent }) => assert.equal(userAgent?.length, 512))('session_created', request({ headers }))
   })
-  test('nobody need listen', () => reportTo(undefined)('session_created', null))
+  test('nobody need listen', () => reportToAll(new Set())('session_created', null))
+})
+
+describe('events: several listeners', () => {
+  test('all hear, the one of the options and those that came later, until they leave', async () => {
+    const heard: string[] = []
+    const note = (who: string) => () => void heard.push(who)
+    const sessions = new Sessions({ engine: memory(), keys: [KEY], onEvent: note('options') })
+    const leave = sessions.listen(note('later'))
+    await sessions.revoke({ everybody: true })
+    leave()
+    await sessions.revoke({ everybody: true })
+    assert.deepEqual(heard, ['options', 'later', 'options'])
+  })
+  test("one's failure is not the other's", (t) => {
+    t.mock.method(console, 'error', () => {})
+    const heard = mock.fn()
+    const fail = () => {
+      throw new Error('on purpose')
+    }
+    reportToAll(new Set([fail, heard]))('session_created', null)
+    assert.equal(heard.mock.callCount(), 1)
+  })
 })
 
 describe('events: a listener that fails', () => {
