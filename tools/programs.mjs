@@ -6,6 +6,7 @@ import {
   accessSync,
   constants,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -93,6 +94,8 @@ function withBackports(add, apt) {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-apt-'))
   try {
     writeFileSync(join(folder, 'sources.list'), source)
+    // Some versions of apt make it themselves, others fail without it.
+    mkdirSync(join(folder, 'lists', 'partial'), { recursive: true })
     const places = {
       'Etc::sourcelist': join(folder, 'sources.list'),
       'Etc::sourceparts': '-',
