@@ -37,7 +37,6 @@ export function conditionOf(where: RecordFilter, dialect: Dialect, from: number)
   const holds = (text: string) => dialect.holds(put(dialect.pattern(text)))
   const created = () => dialect.numberBehind(put('"createdAt":'))
   const terms: string[] = []
-  if (live) terms.push('user_id IS NOT NULL', holds('"ended":null'))
   if (PLAIN.test(ipStarts)) terms.push(holds(`"ip":"${ipStarts}`))
   for (const any of userAgentHas.filter((texts) => texts.every((text) => PLAIN.test(text)))) {
     const each = any.map((text) => dialect.holdsInAnyCase(put(dialect.pattern(text.toLowerCase()))))
@@ -45,6 +44,8 @@ export function conditionOf(where: RecordFilter, dialect: Dialect, from: number)
   }
   if (createdFrom !== undefined) terms.push(`${created()} >= ${put(Math.floor(createdFrom))}`)
   if (createdUntil !== undefined) terms.push(`${created()} <= ${put(Math.ceil(createdUntil))}`)
+  // Last, for it is true of most.
+  if (live) terms.push('user_id IS NOT NULL', holds('"ended":null'))
   return { text: terms.length === 0 ? 'TRUE' : terms.join(' AND '), values }
 }
 
