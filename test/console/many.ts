@@ -67,6 +67,15 @@ export function said({ name, found, slowest, pages, block, cpu }: Line): string 
   return `${name}: ${found} found, ${pages} answers, ${slowest} ms at most, longest block ${block} ms, ${cpu} ms of CPU in all`
 }
 
+/** By the processor's time, and else loosely: whatever this machine does besides is in all the other figures. */
+export function assertQuick({ name, slowest, pages, block, cpu }: Line): void {
+  assert.ok(cpu / pages < 200, `${name}: ${cpu} ms of CPU for ${pages} answers`)
+  assert.ok(
+    slowest < 3_000 && block < 2_000,
+    `${name}: ${slowest} ms, of which nothing else ran for ${block} ms`,
+  )
+}
+
 export async function searchMany(operator: Browser): Promise<Line[]> {
   const hour = Date.now() - 1_800_000
   const rare = MANY / 1_000
