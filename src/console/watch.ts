@@ -73,6 +73,7 @@ export class Watch {
       const since = Date.now() - SPAN
       const events = await this.#feed.recent(since)
       this.#tally = new Tally()
+      this.#live.forget()
       this.#from = events.reduce((from, { at }) => Math.min(from, at), Date.now())
       for (const event of events) this.#tally.add(event)
       this.#stop = this.#feed.listen((event) => this.#hear(event))
