@@ -11,6 +11,7 @@ import { applyEffects, headersOf } from './effects.ts'
 import { answered, answerFor, commitFirst, type ErrorOptions, sendAnswer } from './respond.ts'
 
 export type { Answer } from './answer.ts'
+export { toListener } from './mount.ts'
 export type { ErrorOptions } from './respond.ts'
 
 type Next = (error?: unknown) => void

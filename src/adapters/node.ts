@@ -13,6 +13,7 @@ import { answered, answerFor, commitFirst, type ErrorOptions, sendAnswer } from 
 
 export type { Answer } from './answer.ts'
 export { nodeContext } from './context.ts'
+export { toListener } from './mount.ts'
 export type { ErrorOptions } from './respond.ts'
 
 /**
