@@ -1,6 +1,6 @@
 /** What each event means, and what an operator does about it. @module */
 
-import type { AuditEntry } from '../audit/entry.ts'
+import type { AuditEntry } from './entry.ts'
 
 export type ExplainedName = AuditEntry['name']
 
@@ -9,6 +9,9 @@ export interface Words {
   /** Empty where there is nothing to do. */
   readonly todo: string
 }
+
+/** `notice`: not every day's. `warning`: somebody tries something, or something is set up wrongly. `alarm`: look now. */
+export type Severity = 'info' | 'notice' | 'warning' | 'alarm'
 
 export const WORDS: Readonly<Record<ExplainedName, Words>> = {
   session_created: { what: 'A visitor stored something, or somebody logged in.', todo: '' },
@@ -99,4 +102,32 @@ export const WORDS: Readonly<Record<ExplainedName, Words>> = {
     what: 'Events were heard while the log could not be written and its queue was full: so many are lost, at this place.',
     todo: 'Look at the disk or the database of the log, and at the log of the server for that time.',
   },
+}
+
+export const SEVERITY: Readonly<Record<ExplainedName, Severity>> = {
+  session_created: 'info',
+  session_renewed: 'info',
+  session_expired: 'info',
+  session_logout: 'info',
+  session_revoked: 'notice',
+  session_suspended: 'notice',
+  session_use_after_expire: 'notice',
+  session_unknown: 'warning',
+  session_superseded: 'notice',
+  session_token_forged: 'warning',
+  session_token_ambiguous: 'warning',
+  session_binding_mismatch: 'warning',
+  session_write_refused: 'notice',
+  excess_sessions_exceeded: 'warning',
+  excess_rate_limit_exceeded: 'warning',
+  authn_login_success: 'info',
+  authn_login_fail: 'warning',
+  authn_reauthenticated: 'info',
+  authn_password_change: 'notice',
+  authn_token_reuse: 'alarm',
+  authz_fail: 'warning',
+  malicious_csrf: 'warning',
+  insecure_transport: 'warning',
+  engine_failure: 'alarm',
+  audit_events_lost: 'alarm',
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { AuditStore } from '../audit/store.ts'
+import { type ExplainedName, WORDS } from '../audit/words.ts'
 import { backwards, entryOf } from './audit.ts'
 import type { Runner } from './command.ts'
 import { type Explanation, explainToken } from './explain-token.ts'
@@ -8,7 +9,6 @@ import { auditOption, configOption, jsonOption, readTime, type StoreOptions, sto
 import { plain, print, printFields, printTable, progress, say, textOf, toJsonLine } from './output.ts'
 import { EXIT, type Exit, Stop, withStore } from './stop.ts'
 import { openStore, sayAssumed } from './store.ts'
-import { type ExplainedName, WORDS } from './words.ts'
 
 interface Options extends StoreOptions {
   readonly audit?: string
