@@ -13,6 +13,7 @@ import { keysBeside } from './src/keys.ts'
 import { type DemoOptions, parseOptions } from './src/options.ts'
 import type { Data, DemoSessions } from './src/parts.ts'
 import { createCertificate, redirectTo } from './src/tls.ts'
+import type { Traffic } from './src/traffic.ts'
 import { ACCOUNTS, openUsers } from './src/users.ts'
 import { lineOf } from './src/words.ts'
 
@@ -36,7 +37,8 @@ async function start(): Promise<void> {
   const users = await openUsers(options.memory ? ':memory:' : options.database)
   const app = createApp({ sessions, users, attempts: new Attempts() }, options.proxy)
 
-  const server = options.tls ? createTlsServer(await createCertificate(HOST), app) : createServer(app)
+  const certificate = options.tls ? await createCertificate(HOST) : null
+  const server = certificate ? createTlsServer(certificate, app) : createServer(app)
   const port = await listen(server, options.port)
   const url = `${options.tls ? 'https' : 'http'}://${HOST}:${port}`
   const servers = [server]
@@ -49,10 +51,19 @@ async function start(): Promise<void> {
 
   if (options.json) console.log(JSON.stringify({ name: 'listening', url, ...(plainUrl && { plainUrl }) }))
   greet(url, plainUrl)
-  closeOnSignal(servers, () => {
-    users.close()
-    return sessions.close()
-  })
+  let traffic: Traffic | null = null
+  if (options.traffic) {
+    const { startTraffic } = await import('./src/traffic.ts')
+    traffic = await startTraffic(users, url, certificate?.cert ?? null, (line) => say(`          · ${line}`))
+  }
+  closeOnSignal(
+    servers,
+    () => traffic?.stop(),
+    () => {
+      users.close()
+      return sessions.close()
+    },
+  )
 }
 
 async function openSessions(): Promise<DemoSessions> {
@@ -108,20 +119,21 @@ function greet(url: string, plainUrl: string | undefined): void {
   Accounts (until you change a password):
 ${ACCOUNTS.map(({ id, password }) => `    ${id.padEnd(6)} ${password}`).join('\n')}
 
-  Sessions are kept ${where}. Ctrl+C ends it; --help lists the options.
+  Sessions are kept ${where}.${options.traffic ? ' Invented people come and go.' : ''} Ctrl+C ends it; --help lists the options.
 `)
 }
 
-function closeOnSignal(servers: readonly Server[], close: () => unknown): void {
+function closeOnSignal(servers: readonly Server[], before: () => unknown, close: () => unknown): void {
   let closing = false
   const stop = async () => {
     if (closing) process.exit(130)
     closing = true
+    const quiet = before()
     const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)))
     // Requests that hang must not keep us.
     setTimeout(() => servers.forEach((server) => void server.closeAllConnections()), 2_000).unref()
     for (const server of servers) server.closeIdleConnections()
-    await Promise.all(closed)
+    await Promise.all([...closed, quiet])
     await close()
     process.exit(0)
   }

@@ -39,6 +39,8 @@ before(async () => {
   const users = {
     verify: async (name: string, password: string) => (password === 'right' ? name : null),
     setPassword: async () => {},
+    put: async () => {},
+    has: () => true,
     nameOf: (id: string) => id,
     close: () => {},
   }

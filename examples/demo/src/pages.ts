@@ -24,6 +24,8 @@ export function pages({ sessions, users, attempts }: Parts): Router {
     const attempt = await check(request, username)
     if ('retryAfter' in attempt) return tooMany(response, attempt.retryAfter)
     if (attempt.result === null) {
+      // Not whatever was typed, which is, now and then, a password.
+      session.loginFailed(users.has(username) ? username : null, 'password')
       const text = 'There is no such account, or the password is another one.'
       return showLogin(request, response, session, { status: 401, text })
     }
