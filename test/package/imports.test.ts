@@ -44,6 +44,14 @@ const allowed: Record<string, readonly RegExp[]> = {
     builtin,
     anyPackage,
   ],
+  'src/console/': [
+    /^src\/(console|audit)\//,
+    /^src\/adapters\/(answer|mount)\.ts$/,
+    /^src\/bindings\/user-agent\.ts$/,
+    address,
+    core,
+    builtin,
+  ],
   'src/bindings/': [/^src\/bindings\//, address, core, crypto, builtin, anyPackage],
   'src/devices/': [
     /^src\/(devices|bindings|templates)\//,
