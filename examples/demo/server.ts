@@ -3,13 +3,17 @@
 import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { DatabaseSync } from 'node:sqlite'
 import { createSessions, generateKey, SessionError, type SessionEvent } from 'holdfast'
+import { type Audit, auditTo } from 'holdfast/audit'
+import { rememberDevices } from 'holdfast/devices'
 import { ip } from 'holdfast/ip'
 import { openEngine } from 'holdfast/open'
 import { userAgent } from 'holdfast/user-agent'
 import { createApp } from './src/app.ts'
 import { Attempts } from './src/attempts.ts'
 import { keysBeside } from './src/keys.ts'
+import { openConsole } from './src/operators.ts'
 import { type DemoOptions, parseOptions } from './src/options.ts'
 import type { Data, DemoSessions } from './src/parts.ts'
 import { createCertificate, redirectTo } from './src/tls.ts'
@@ -33,9 +37,11 @@ try {
 }
 
 async function start(): Promise<void> {
-  const sessions = await openSessions()
+  const audit = auditTo(options.memory ? new DatabaseSync(':memory:') : `${options.database}-audit`)
+  const sessions = await openSessions(audit)
+  const operators = openConsole(sessions, audit)
   const users = await openUsers(options.memory ? ':memory:' : options.database)
-  const app = createApp({ sessions, users, attempts: new Attempts() }, options.proxy)
+  const app = createApp({ sessions, users, attempts: new Attempts(), console: operators }, options.proxy)
 
   const certificate = options.tls ? await createCertificate(HOST) : null
   const server = certificate ? createTlsServer(certificate, app) : createServer(app)
@@ -56,17 +62,18 @@ async function start(): Promise<void> {
     const { startTraffic } = await import('./src/traffic.ts')
     traffic = await startTraffic(users, url, certificate?.cert ?? null, (line) => say(`          · ${line}`))
   }
-  closeOnSignal(
-    servers,
-    () => traffic?.stop(),
-    () => {
-      users.close()
-      return sessions.close()
-    },
-  )
+  const hush = () => {
+    operators.close()
+    return traffic?.stop()
+  }
+  closeOnSignal(servers, hush, async () => {
+    users.close()
+    await sessions.close()
+    await audit.close()
+  })
 }
 
-async function openSessions(): Promise<DemoSessions> {
+async function openSessions(audit: Audit): Promise<DemoSessions> {
   const { database, proxy } = options
   return createSessions<Data>({
     engine: await openEngine(engineUrl()),
@@ -77,8 +84,12 @@ async function openSessions(): Promise<DemoSessions> {
       ...(options.ip === 'off' ? [] : [ip({ onMismatch: options.ip })]),
     ],
     proxy,
+    devices: rememberDevices(),
     ...limitsOf(options),
-    onEvent: report,
+    onEvent(event) {
+      audit.onEvent(event)
+      report(event)
+    },
   })
 }
 
@@ -115,6 +126,9 @@ function greet(url: string, plainUrl: string | undefined): void {
   const where = engineUrl() === 'memory' ? 'in memory' : `in ${engineUrl().replace(/\/\/.*@/, '//')}`
   say(`
   The Holdfast demo is at  ${url}${plainUrl ? `\n  redirecting from         ${plainUrl}` : ''}
+
+  Where a user is logged in:  ${url}/account/sessions
+  The operators' console:     ${url}/console/  (for ada)
 
   Accounts (until you change a password):
 ${ACCOUNTS.map(({ id, password }) => `    ${id.padEnd(6)} ${password}`).join('\n')}

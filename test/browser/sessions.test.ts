@@ -26,13 +26,13 @@ describe('the sessions of a user', SKIP, () => {
     const [one, other] = await both()
     await one.click('nav >> text=Sessions')
     await one.waitForURL('**/sessions')
-    const row = `tr[data-id="${await idOf(other)}"]`
+    const row = `li[data-id="${await idOf(other)}"]`
     assert.match(await one.innerText(row), IS_FIREFOX ? /Firefox on Linux/ : /Chrom(?:e|ium).* on Linux/)
-    assert.match(await one.innerText('tr[data-current]'), /this one/)
-    assert.equal(await one.getAttribute('tr[data-current]', 'data-id'), await idOf(one))
+    assert.match(await one.innerText('li[data-current]'), /this one/)
+    assert.equal(await one.getAttribute('li[data-current]', 'data-id'), await idOf(one))
 
     await one.click(`${row} >> text=End it`)
-    await one.waitForSelector('text=1 session ended.')
+    await one.waitForSelector('text=1 session has ended.')
     assert.equal(await one.locator(row).count(), 0)
     const { status, body } = await api(other, '/api/session')
     assert.deepEqual([status, body.reason], [401, 'revoked'])
@@ -47,7 +47,7 @@ describe('the sessions of a user', SKIP, () => {
     await other.goto(`${demo.url}/account`)
     await one.goto(`${demo.url}/account/sessions`)
     await one.click('text=End all others')
-    await one.waitForSelector('text=ended.')
+    await one.waitForSelector('text=1 session has ended.')
     await other.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     await other.waitForURL('**/login?next=%2Faccount')
     assert.equal(await other.locator('[data-reason=revoked]').count(), 1)

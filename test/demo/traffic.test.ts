@@ -12,6 +12,7 @@ import { memory } from 'holdfast/memory'
 import { userAgent } from 'holdfast/user-agent'
 import { createApp } from '../../examples/demo/src/app.ts'
 import { Attempts } from '../../examples/demo/src/attempts.ts'
+import { openConsole } from '../../examples/demo/src/operators.ts'
 import type { Data } from '../../examples/demo/src/parts.ts'
 import { startTraffic } from '../../examples/demo/src/traffic.ts'
 import { openUsers } from '../../examples/demo/src/users.ts'
@@ -49,7 +50,8 @@ test('within a while there is something of everything, from addresses for docume
     onEvent: (event) => events.push(event),
   })
   const users = await openUsers(':memory:')
-  const server = createServer(createApp({ sessions, users, attempts: new Attempts() }, [TRAFFIC_ADDRESS]))
+  const parts = { sessions, users, attempts: new Attempts(), console: openConsole(sessions) }
+  const server = createServer(createApp(parts, [TRAFFIC_ADDRESS]))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
