@@ -14,14 +14,15 @@ async function open() {
     return call()
   })
   const sessions = new Sessions({ engine, keys: [KEY] })
-  const logIn = async (userId: string) => {
-    const headers = { origin: 'https://example.com' }
-    const session = await sessions.open(request({ method: 'POST', now: Date.now(), headers }))
-    session.authenticate(userId)
-    await sessions.commit(session)
-    return session.id!
-  }
-  return { sessions, engine, verbs, logIn }
+  return { sessions, engine, verbs, logIn: (userId: string) => logInto(sessions, userId) }
+}
+
+async function logInto(sessions: Sessions, userId: string): Promise<string> {
+  const headers = { origin: 'https://example.com' }
+  const session = await sessions.open(request({ method: 'POST', now: Date.now(), headers }))
+  session.authenticate(userId)
+  await sessions.commit(session)
+  return session.id!
 }
 
 describe('rename', () => {
@@ -77,6 +78,22 @@ describe('rename', () => {
     const record = (await engine.load(id))!
     assert.equal(record.data, '{"n":10}')
     assert.match(record.name!, /^n\d+$/)
+  })
+
+  test('P1: of a session that ends between its read and its write: false, and it stays ended', async () => {
+    let end: (() => Promise<unknown>) | null = null
+    const engine = wrapEngine(memory(), async (verb, call) => {
+      const first = verb === 'replace' ? end : null
+      if (first) end = null
+      await first?.()
+      return call()
+    })
+    const sessions = new Sessions({ engine, keys: [KEY] })
+    const id = await logInto(sessions, 'ada')
+    end = () => sessions.revoke({ id })
+    assert.equal(await sessions.rename({ id, userId: 'ada', name: 'late' }), false)
+    const record = (await engine.load(id))!
+    assert.deepEqual([record.ended?.reason, record.name], ['revoked', undefined])
   })
 
   test('leaves nothing in the tombstone', async () => {

@@ -164,10 +164,7 @@ describe('in memory, over loopback', () => {
 
   test('pages of users send visitors to the login, and back', async () => {
     const answer = await new Client(demo.url).get('/account?a=b')
-    assert.deepEqual(
-      [answer.status, answer.header('location')],
-      [303, '/login?next=%2Faccount%3Fa%3Db'],
-    )
+    assert.deepEqual([answer.status, answer.header('location')], [303, '/login?next=%2Faccount%3Fa%3Db'])
     const form = await new Client(demo.url).get(answer.header('location')!)
     assert.match(form.text, /name="next" value="\/account\?a=b"/)
   })

@@ -215,7 +215,7 @@ test('wrong options are named', () => {
     [{ reauthenticateUrl: '/\\evil.example' }, /reauthenticateUrl: expected/],
     [{ authenticatedWithin: '10' }, /authenticatedWithin/],
     [{ lang: 'not a tag' }, /lang: expected/],
-    [{ texts: { titel: 'x' } }, /texts.titel/],
+    [{ texts: { titel: 'x' } }, /texts.titel: there is no such text/],
     [{ texts: { ended: 'x' } }, /texts.ended: expected a function/],
   ] as const) {
     assert.throws(
