@@ -6,6 +6,7 @@ export type {
   AssuranceLevel,
   EndReason,
   Engine,
+  KnownDevice,
   MaybePromise,
   Secrets,
   SessionRecord,
@@ -15,8 +16,9 @@ export { type ErrorCode, SessionError, type StepUp } from './core/errors.ts'
 export type { EventListener, EventName, SessionEvent } from './core/events.ts'
 export type { RecordFilter } from './core/filter.ts'
 export { generateKey } from './core/keys.ts'
+export type { DeviceMemory } from './core/known-devices.ts'
 export type { CsrfOptions, HstsOptions, OnExceeded, Policy, Preset, SessionsOptions } from './core/policy.ts'
-export type { ListQuery, RevokedBy, RevokeEverybody, RevokeQuery } from './core/queries.ts'
+export type { ListQuery, RenameQuery, RevokedBy, RevokeEverybody, RevokeQuery } from './core/queries.ts'
 export type { RateLimit, RateLimits } from './core/rate-limits.ts'
 export type { Header, RequestContext } from './core/request.ts'
 export type { Requirement } from './core/requirement.ts'

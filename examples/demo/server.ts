@@ -3,16 +3,21 @@
 import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { DatabaseSync } from 'node:sqlite'
 import { createSessions, generateKey, SessionError, type SessionEvent } from 'holdfast'
+import { type Audit, auditTo } from 'holdfast/audit'
+import { rememberDevices } from 'holdfast/devices'
 import { ip } from 'holdfast/ip'
 import { openEngine } from 'holdfast/open'
 import { userAgent } from 'holdfast/user-agent'
 import { createApp } from './src/app.ts'
 import { Attempts } from './src/attempts.ts'
 import { keysBeside } from './src/keys.ts'
+import { openConsole } from './src/operators.ts'
 import { type DemoOptions, parseOptions } from './src/options.ts'
 import type { Data, DemoSessions } from './src/parts.ts'
 import { createCertificate, redirectTo } from './src/tls.ts'
+import type { Traffic } from './src/traffic.ts'
 import { ACCOUNTS, openUsers } from './src/users.ts'
 import { lineOf } from './src/words.ts'
 
@@ -32,11 +37,14 @@ try {
 }
 
 async function start(): Promise<void> {
-  const sessions = await openSessions()
+  const audit = auditTo(options.memory ? new DatabaseSync(':memory:') : `${options.database}-audit`)
+  const sessions = await openSessions(audit)
+  const operators = openConsole(sessions, audit)
   const users = await openUsers(options.memory ? ':memory:' : options.database)
-  const app = createApp({ sessions, users, attempts: new Attempts() }, options.proxy)
+  const app = createApp({ sessions, users, attempts: new Attempts(), console: operators }, options.proxy)
 
-  const server = options.tls ? createTlsServer(await createCertificate(HOST), app) : createServer(app)
+  const certificate = options.tls ? await createCertificate(HOST) : null
+  const server = certificate ? createTlsServer(certificate, app) : createServer(app)
   const port = await listen(server, options.port)
   const url = `${options.tls ? 'https' : 'http'}://${HOST}:${port}`
   const servers = [server]
@@ -49,13 +57,23 @@ async function start(): Promise<void> {
 
   if (options.json) console.log(JSON.stringify({ name: 'listening', url, ...(plainUrl && { plainUrl }) }))
   greet(url, plainUrl)
-  closeOnSignal(servers, () => {
+  let traffic: Traffic | null = null
+  if (options.traffic) {
+    const { startTraffic } = await import('./src/traffic.ts')
+    traffic = await startTraffic(users, url, certificate?.cert ?? null, (line) => say(`          · ${line}`))
+  }
+  const hush = () => {
+    operators.close()
+    return traffic?.stop()
+  }
+  closeOnSignal(servers, hush, async () => {
     users.close()
-    return sessions.close()
+    await sessions.close()
+    await audit.close()
   })
 }
 
-async function openSessions(): Promise<DemoSessions> {
+async function openSessions(audit: Audit): Promise<DemoSessions> {
   const { database, proxy } = options
   return createSessions<Data>({
     engine: await openEngine(engineUrl()),
@@ -66,8 +84,12 @@ async function openSessions(): Promise<DemoSessions> {
       ...(options.ip === 'off' ? [] : [ip({ onMismatch: options.ip })]),
     ],
     proxy,
+    devices: rememberDevices(),
     ...limitsOf(options),
-    onEvent: report,
+    onEvent(event) {
+      audit.onEvent(event)
+      report(event)
+    },
   })
 }
 
@@ -105,23 +127,27 @@ function greet(url: string, plainUrl: string | undefined): void {
   say(`
   The Holdfast demo is at  ${url}${plainUrl ? `\n  redirecting from         ${plainUrl}` : ''}
 
+  Where a user is logged in:  ${url}/account/sessions
+  The operators' console:     ${url}/console/  (for ada)
+
   Accounts (until you change a password):
 ${ACCOUNTS.map(({ id, password }) => `    ${id.padEnd(6)} ${password}`).join('\n')}
 
-  Sessions are kept ${where}. Ctrl+C ends it; --help lists the options.
+  Sessions are kept ${where}.${options.traffic ? ' Invented people come and go.' : ''} Ctrl+C ends it; --help lists the options.
 `)
 }
 
-function closeOnSignal(servers: readonly Server[], close: () => unknown): void {
+function closeOnSignal(servers: readonly Server[], before: () => unknown, close: () => unknown): void {
   let closing = false
   const stop = async () => {
     if (closing) process.exit(130)
     closing = true
+    const quiet = before()
     const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)))
     // Requests that hang must not keep us.
     setTimeout(() => servers.forEach((server) => void server.closeAllConnections()), 2_000).unref()
     for (const server of servers) server.closeIdleConnections()
-    await Promise.all(closed)
+    await Promise.all([...closed, quiet])
     await close()
     process.exit(0)
   }

@@ -69,7 +69,7 @@ function outlives(name: string): boolean {
 }
 
 /** Whoever says what he accepts is heard; else a JSON request gets JSON back, and so does a script's `fetch`. */
-function wantsJson({ header }: Pick<RequestContext, 'header'>): boolean {
+export function wantsJson({ header }: Pick<RequestContext, 'header'>): boolean {
   const accept = header('accept') ?? ''
   const json = weigh(accept, /^application\/(?:[\w.+-]+\+)?json$/)
   const text = weigh(accept, /^text\/(?:html|plain|\*)$/)

@@ -28,6 +28,7 @@ const LEVELS: Record<EventName, keyof Logger> = {
   excess_rate_limit_exceeded: 'warn',
   authn_login_success: 'info',
   authn_login_fail: 'warn',
+  authn_new_device: 'warn',
   authn_reauthenticated: 'info',
   authn_password_change: 'info',
   authn_token_reuse: 'error',

@@ -73,6 +73,10 @@ export const WORDS: Readonly<Record<ExplainedName, Words>> = {
     what: 'A login failed; the reason is what the application said.',
     todo: 'Many for one user, or from one address, mean that somebody guesses: limit the rate of logins.',
   },
+  authn_new_device: {
+    what: 'Somebody logged in from a device that this user is not known to have logged in from (unknown), or no device of his is known (first).',
+    todo: 'Tell the user, who knows whether it was him.',
+  },
   authn_reauthenticated: { what: 'The user of a session proved again who he is.', todo: '' },
   authn_password_change: {
     what: "An authentication told another credential than those before it: the password was changed, and the user's other sessions end.",
@@ -122,6 +126,7 @@ export const SEVERITY: Readonly<Record<ExplainedName, Severity>> = {
   excess_rate_limit_exceeded: 'warning',
   authn_login_success: 'info',
   authn_login_fail: 'warning',
+  authn_new_device: 'notice',
   authn_reauthenticated: 'info',
   authn_password_change: 'notice',
   authn_token_reuse: 'alarm',

@@ -7,8 +7,8 @@ import type { SessionEvent } from '../core/events.ts'
 import type { SessionInfo } from '../core/sessions.ts'
 import type { ConsoleEvent, ConsoleSession } from './api.ts'
 
-/** @param own - the operator's session */
-export function showSession(info: SessionInfo, own: string | null): ConsoleSession {
+/** What a user calls it is for his own eyes. @param own - the operator's session */
+export function showSession({ name: _, ...info }: SessionInfo, own: string | null): ConsoleSession {
   return { ...info, device: deviceLabel(info.userAgent ?? undefined), isOwn: info.id === own }
 }
 

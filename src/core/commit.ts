@@ -177,7 +177,10 @@ export class Committer {
     const { id, userId, secret, methods, level, remember: remembered, revokeOthers, credential } = login
     const base = carried(opened, userId)
     const data = this.#replay(state, base?.data ?? EMPTY, pending)
-    const record = newRecord({ id, secret, userId, methods, level, remembered, data }, context, this.#policy)
+    // The same browser, and the same user: it goes on being called what he called it.
+    const name = base?.userId === userId ? base.name : undefined
+    const fields = { id, secret, userId, methods, level, remembered, data, name }
+    const record = newRecord(fields, context, this.#policy)
     await this.#limiter.take('newSessions', context)
     await this.#records.insert(record)
 

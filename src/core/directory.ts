@@ -5,6 +5,7 @@ import type { Report } from './events.ts'
 import type { Everybody } from './everybody.ts'
 import { fits, type RecordFilter } from './filter.ts'
 import { isCutOff } from './judge.ts'
+import { describeDevice, type Novelty, noveltyOf } from './known-devices.ts'
 import {
   admit,
   dismiss,
@@ -139,24 +140,30 @@ export class Directory {
     const { now } = context
     const userId = record.userId!
     const { maxSessionsPerUser: max, onExceeded } = this.#policy
-    const entry = { id: record.id, until: deadlines(record, this.#policy).absolute }
+    const { devices } = this.#policy
+    const device = devices && describeDevice(devices.identify(context), now + devices.rememberedFor)
+    const until = deadlines(record, this.#policy).absolute
+    const entry = { id: record.id, until, ...(device && { device: device.id }) }
     // A session's deadline moves when the policy does, by no more than its longest: until then its entry stays.
     const past = now - Math.max(this.#policy.limits.absolute, this.#policy.remembered.absolute)
     const everybody = { notBefore: await this.#everybody.notBefore() }
     let refusal: 'ERR_SESSION_CHANGED' | 'ERR_SESSION_LIMIT' | null = null
     let displaced = new Set<string>()
     let changed = false
+    let novelty: Novelty | null = null
     const { ended } = await this.#swap(userId, now, async (ledger) => {
       const isLate = isTooLate(ledger, now) || isTooLate(everybody, now)
       refusal = isLate || isFormer(ledger, credential, now) ? 'ERR_SESSION_CHANGED' : null
       displaced = new Set()
       if (refusal) return null
       changed = ledger.credential !== null && endsOthers(ledger, credential)
+      novelty = device && noveltyOf(ledger, device, now)
       const options = {
         at,
         credential,
         past,
         replaced,
+        device,
         revokeOthers,
         dead: new Set<string>(),
         displaced: new Set<string>(),
@@ -183,6 +190,7 @@ export class Directory {
     }
     if (refusal) return refusal
     if (changed) this.#report('authn_password_change', context, { sessionId: record.id, userId })
+    if (novelty) this.#report('authn_new_device', context, { sessionId: record.id, userId, reason: novelty })
     await this.#finish(userId, ended, now, context)
     return null
   }
@@ -242,8 +250,9 @@ export class Directory {
   }
 
   /** Takes a session that has ended off its user's ledger. */
-  async dismiss({ userId, id }: SessionRecord, now: Millis): Promise<void> {
-    if (userId !== null) await this.#swap(userId, now, (ledger) => dismiss(ledger, new Set([id])))
+  async dismiss({ userId, id, ended }: SessionRecord, now: Millis): Promise<void> {
+    if (userId === null) return
+    await this.#swap(userId, now, (ledger) => dismiss(ledger, new Set([id]), ended?.reason === 'revoked'))
   }
 
   /**

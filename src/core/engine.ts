@@ -38,6 +38,8 @@ export interface SessionRecord {
   readonly renewedAt: Millis
   readonly seenAt: Millis
   readonly authenticatedAt: Millis | null
+  /** What its user calls it, for his own eyes; absent where he calls it nothing. */
+  readonly name?: string
   /** How, by the names of RFC 8176: `pwd`, `otp`, `hwk`. */
   readonly methods: readonly string[]
   /** What the last authentication was worth; absent where nobody said so, and in records from before there were levels. */
@@ -55,6 +57,12 @@ export interface SessionRecord {
   readonly data: string
 }
 
+/** A device that a user has logged in from, remembered until then. */
+export interface KnownDevice {
+  readonly id: string
+  readonly until: Millis
+}
+
 /** One user's sessions: what a login, a limit, a revoke of all must decide in one step. */
 export interface UserLedger {
   readonly userId: string
@@ -67,7 +75,9 @@ export interface UserLedger {
   /** When that was told first; absent until it is. */
   readonly credentialAt?: Millis
   /** Oldest first. `until` is the session's absolute deadline; entries past it are pruned. */
-  readonly sessions: readonly { readonly id: string; readonly until: Millis }[]
+  readonly sessions: readonly { readonly id: string; readonly until: Millis; readonly device?: string }[]
+  /** From what he logged in before, as hashes, the latest last; absent where nobody asks for that. */
+  readonly devices?: readonly KnownDevice[]
   /** Ended here, perhaps not yet in their records: whoever swaps the ledger next makes sure. */
   readonly ending: readonly { readonly id: string; readonly reason: EndReason }[]
   /** From here on the engine may forget it. */

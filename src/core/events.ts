@@ -22,6 +22,7 @@ export type EventName =
   | 'excess_rate_limit_exceeded'
   | 'authn_login_success'
   | 'authn_login_fail'
+  | 'authn_new_device'
   | 'authn_reauthenticated'
   | 'authn_password_change'
   | 'authn_token_reuse'

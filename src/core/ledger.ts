@@ -5,7 +5,8 @@
  */
 
 import type { Millis } from './duration.ts'
-import type { EndReason, UserLedger } from './engine.ts'
+import type { EndReason, KnownDevice, UserLedger } from './engine.ts'
+import { forgetAll, forgetOf, remember } from './known-devices.ts'
 
 type Entry = UserLedger['sessions'][number]
 
@@ -55,6 +56,7 @@ export function isFormer(ledger: UserLedger, credential: string | null, openedAt
  * @param options.at - when the login was committed: what it knows of the password was true by then
  * @param options.past - sessions whose deadline was by then can't be alive, whatever the policy
  * @param options.replaced - the session that this login replaces, of the same user
+ * @param options.device - what it comes from; null where nobody asks
  * @param options.dead - those found ended or expired already
  * @param options.displaced - those that the limit ends
  * @param options.revokeOthers - ends every other one, and refuses logins under way
@@ -67,12 +69,13 @@ export function admit(
     readonly credential: string | null
     readonly past: Millis
     readonly replaced: string | null
+    readonly device?: KnownDevice | null
     readonly dead: ReadonlySet<string>
     readonly displaced: ReadonlySet<string>
     readonly revokeOthers: boolean
   },
 ): UserLedger {
-  const { at, past, replaced, dead, displaced, credential } = options
+  const { at, past, replaced, device = null, dead, displaced, credential } = options
   const revokeOthers = options.revokeOthers || endsOthers(ledger, credential)
   const staying: Entry[] = []
   const ending = [...ledger.ending]
@@ -86,15 +89,27 @@ export function admit(
   }
   const notBefore = options.revokeOthers ? Math.max(ledger.notBefore, at) : ledger.notBefore
   const told = endsOthers(ledger, credential) ? { credential, credentialAt: at } : {}
-  return next(ledger, { ...told, notBefore, sessions: [...staying, entry], ending })
+  const { devices } = revokeOthers ? forgetAll(ledger, null) : ledger
+  return next(ledger, {
+    ...told,
+    ...(device && { devices: remember(devices, device, at) }),
+    notBefore,
+    sessions: [...staying, entry],
+    ending,
+  })
 }
 
-/** Takes sessions off the ledger that have ended in their records. @returns null when it names none of them */
-export function dismiss(ledger: UserLedger, ids: ReadonlySet<string>): UserLedger | null {
+/**
+ * Takes sessions off the ledger that have ended in their records.
+ *
+ * @param revoked - whether somebody didn't want them there: what they came from is then no known device any more
+ * @returns null when it names none of them
+ */
+export function dismiss(ledger: UserLedger, ids: ReadonlySet<string>, revoked = false): UserLedger | null {
   const sessions = ledger.sessions.filter(({ id }) => !ids.has(id))
   const ending = ledger.ending.filter(({ id }) => !ids.has(id))
   const unchanged = sessions.length === ledger.sessions.length && ending.length === ledger.ending.length
-  return unchanged ? null : next(ledger, { sessions, ending })
+  return unchanged ? null : next(ledger, { ...(revoked && forgetOf(ledger, ids)), sessions, ending })
 }
 
 /** Ends all of a user's sessions but one, and refuses the logins that are under way. */
@@ -106,6 +121,7 @@ export function revokeAll(
 ): UserLedger {
   const ending = ledger.sessions.filter(({ id }) => id !== except).map(({ id }) => ({ id, reason }))
   return next(ledger, {
+    ...forgetAll(ledger, except),
     notBefore: Math.max(ledger.notBefore, now),
     sessions: ledger.sessions.filter(({ id }) => id === except),
     ending: [...ledger.ending, ...ending],
@@ -151,10 +167,10 @@ export function extend(
   const isEnding = ({ id }: Entry) => id !== entry.id && endsOthers(ledger, credential)
   const ended = ledger.sessions.filter(isEnding)
   return next(ledger, {
-    ...(endsOthers(ledger, credential) && { credential, credentialAt: at }),
+    ...(endsOthers(ledger, credential) && { ...forgetAll(ledger, entry.id), credential, credentialAt: at }),
     sessions: ledger.sessions
       .filter((session) => !isEnding(session))
-      .map((session) => (session.id === entry.id ? entry : session)),
+      .map((session) => (session.id === entry.id ? { ...session, ...entry } : session)),
     ending: [...ledger.ending, ...ended.map(({ id }) => ({ id, reason: 'revoked' as const }))],
   })
 }
@@ -165,5 +181,6 @@ const KEPT_EMPTY = 24 * 60 * 60 * 1000
 function next(ledger: UserLedger, changes: Partial<UserLedger>): UserLedger {
   const merged = { ...ledger, ...changes, version: ledger.version + 1 }
   const last = merged.sessions.reduce((latest, { until }) => Math.max(latest, until), merged.notBefore)
-  return { ...merged, expiresAt: Math.max(ledger.expiresAt, last + KEPT_EMPTY) }
+  const known = merged.devices?.at(-1)?.until ?? 0
+  return { ...merged, expiresAt: Math.max(ledger.expiresAt, last + KEPT_EMPTY, known) }
 }

@@ -109,11 +109,12 @@ export function newRecord(
   fields: Pick<SessionRecord, 'id' | 'userId' | 'methods' | 'remembered' | 'data'> & {
     readonly secret: string
     readonly level?: AssuranceLevel | null
+    readonly name?: string | undefined
   },
   context: RequestContext,
   policy: Policy,
 ): SessionRecord {
-  const { secret, level = null, ...rest } = fields
+  const { secret, level = null, name, ...rest } = fields
   const { now } = context
   const record = {
     ...rest,
@@ -125,6 +126,7 @@ export function newRecord(
     seenAt: now,
     authenticatedAt: rest.userId === null ? null : now,
     ...(level !== null && { level }),
+    ...(name !== undefined && { name }),
     ended: null,
     client: clientOf(context),
     bound: capture(context, policy),
@@ -143,8 +145,12 @@ export function carried({ record, verdict }: Opened, userId: string): SessionRec
     : null
 }
 
-/** What is left of a record that has ended: neither secrets nor data. */
-export function tombstone(record: SessionRecord, reason: EndReason, at: Millis): SessionRecord {
+/** What is left of a record that has ended: neither secrets nor data, nor what its user called it. */
+export function tombstone(
+  { name: _, ...record }: SessionRecord,
+  reason: EndReason,
+  at: Millis,
+): SessionRecord {
   return {
     ...record,
     version: record.version + 1,

@@ -4,6 +4,7 @@ import type { Engine, SessionRecord } from './engine.ts'
 import { SessionError, shown } from './errors.ts'
 import type { SessionEvent } from './events.ts'
 import { generateKey, KeyRing, parseKeys } from './keys.ts'
+import type { DeviceMemory } from './known-devices.ts'
 import type { RateLimits } from './rate-limits.ts'
 import { parseSchema, type SessionSchema } from './schema.ts'
 import { type CookieOptions, cookie, type Transport } from './transport.ts'
@@ -55,6 +56,8 @@ export interface SessionsOptions<Data extends object> {
   readonly onExceeded?: OnExceeded
   /** What one address may cost: `rateLimits()` of `holdfast/rate-limit`. @defaultValue none */
   readonly rateLimits?: RateLimits
+  /** Tells of logins from devices that a user has not logged in from before: `rememberDevices()` of `holdfast/devices`. @defaultValue nobody asks */
+  readonly devices?: DeviceMemory
   /** @defaultValue 65536 */
   readonly maxDataBytes?: number
   /** A Standard Schema (zod, valibot, arktype, ...) that checks session data when it is loaded and committed. */
@@ -127,6 +130,7 @@ export interface Policy {
   readonly maxSessionsPerUser: number
   readonly onExceeded: OnExceeded
   readonly rateLimits: RateLimits
+  readonly devices: (Pick<DeviceMemory, 'identify'> & { readonly rememberedFor: Millis }) | null
   readonly maxDataBytes: number
   readonly schema: SessionSchema<object> | null
   readonly proxy: readonly string[]
@@ -154,7 +158,7 @@ const PRESETS: Record<Preset, Limits> = {
 const OPTIONS = new Set(
   (
     'engine keys preset idle absolute renewal grace late remembered remembrance cookie transport csrf bindings onReplay ' +
-    'maxSessionsPerUser onExceeded rateLimits maxDataBytes schema proxy httpsPort hsts insecureHttp engineTimeout onEvent'
+    'maxSessionsPerUser onExceeded rateLimits devices maxDataBytes schema proxy httpsPort hsts insecureHttp engineTimeout onEvent'
   ).split(' '),
 )
 
@@ -252,6 +256,7 @@ export function createPolicy(options: SessionsOptions<never>): Policy {
       'onExceeded',
     ),
     rateLimits: readRateLimits(options.rateLimits ?? {}),
+    devices: readDevices(options.devices),
     maxDataBytes: positive(options.maxDataBytes ?? 65_536, 'maxDataBytes'),
     schema: options.schema === undefined ? null : parseSchema(options.schema),
     proxy: strings(options.proxy, 'proxy'),
@@ -365,6 +370,16 @@ function readRateLimits(given: RateLimits): RateLimits {
     )
   }
   return given
+}
+
+function readDevices(given: DeviceMemory | undefined): Policy['devices'] {
+  if (given === undefined) return null
+  const form = 'devices: expected a memory of devices, such as rememberDevices() of holdfast/devices makes'
+  check(typeof given?.identify === 'function', form)
+  return {
+    identify: (context) => given.identify(context),
+    rememberedFor: read(given.rememberedFor, 'devices.rememberedFor', 0),
+  }
 }
 
 function readBindings(bindings: readonly Binding[]): readonly Binding[] {

@@ -39,6 +39,28 @@ export interface RevokeEverybody extends RevokedBy {
   readonly before?: Millis
 }
 
+/** What a user calls one of his sessions. */
+export interface RenameQuery {
+  readonly id: string
+  readonly userId: string
+  /** 1 to 64 characters, none of them a control character, and no space at either end; null for none. */
+  readonly name: string | null
+}
+
+/** How long a session's name may be, as JavaScript and HTML count. */
+export const LONGEST_NAME = 64
+
+/** @throws {TypeError} */
+export function checkRenaming({ id, userId, name }: RenameQuery): void {
+  checkStrings({ id, userId }, ['id', 'userId'], 'rename')
+  if (name === null) return
+  const fits = typeof name === 'string' && name.length >= 1 && name.length <= LONGEST_NAME
+  if (fits && name.trim() === name && name.isWellFormed() && !/\p{Cc}/u.test(name)) return
+  throw new TypeError(
+    `rename: name must be null, or 1 to ${LONGEST_NAME} characters without control characters and outer spaces`,
+  )
+}
+
 /** @throws {TypeError} */
 export function readPage(query: ListQuery): PageQuery {
   const { userId = null, cursor = null, limit = 100, where = {} } = query

@@ -80,6 +80,24 @@ export class Records {
     return this.queue.runAhead(id, () => this.#end(id, reason, now, options))
   }
 
+  /**
+   * Calls a record something else, or nothing, whoever writes to it meanwhile.
+   *
+   * @param known - the record as last read
+   * @returns whether it was there to be called so: alive, and still its user's
+   * @throws {SessionError} `ERR_ENGINE`, also when it has taken too long
+   */
+  async rename(known: SessionRecord, name: string | null, now: Millis): Promise<boolean> {
+    const patience = new Patience(this.#policy.engineTimeout)
+    for (let record: SessionRecord | null = known; ; record = await this.load(known.id, true)) {
+      if (!record || record.userId !== known.userId || !isAlive(record, now, this.#policy)) return false
+      const { name: _, ...rest } = record
+      const next = { ...rest, version: record.version + 1, ...(name !== null && { name }) }
+      if (await this.#engine.replace(next, record.version)) return true
+      await patience.pause()
+    }
+  }
+
   async #end(
     id: string,
     reason: EndReason,

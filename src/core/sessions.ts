@@ -16,7 +16,9 @@ import { isUserId } from './ledger.ts'
 import type { Opened } from './plan.ts'
 import { createPolicy, deadlines, type Policy, type SessionsOptions } from './policy.ts'
 import {
+  checkRenaming,
   type ListQuery,
+  type RenameQuery,
   type RevokeEverybody,
   type RevokeQuery,
   readPage,
@@ -39,6 +41,8 @@ export interface SessionInfo {
   readonly idleExpiresAt: Millis
   readonly remembered: boolean
   readonly methods: readonly string[]
+  /** What its user calls it, for his own eyes; null where he calls it nothing. Text like any other: escape it. */
+  readonly name: string | null
   /** null where no authentication said what it was worth. */
   readonly level: AssuranceLevel | null
   readonly ip: string | null
@@ -197,6 +201,20 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     if (page.userId !== null && !isUserId(page.userId)) return { sessions: [], next: null }
     const { records, next } = await this.#directory.page(page, Date.now())
     return { sessions: records.map((record) => infoOf(record, this.policy)), next }
+  }
+
+  /**
+   * Calls one of a user's sessions something, for lists of his devices: two reads at most, and one write.
+   *
+   * @returns whether he has that session
+   * @throws {TypeError} for a query that is wrong
+   */
+  async rename(query: RenameQuery): Promise<boolean> {
+    checkRenaming(query)
+    const { id, userId, name } = query
+    const now = Date.now()
+    const record = isId(id) ? await this.#directory.find(id, now) : null
+    return record?.userId === userId && this.#records.rename(record, name, now)
   }
 
   /**
@@ -369,7 +387,7 @@ function checkCsrf(session: Session<never>, { context, policy, admission }: Sess
 }
 
 function infoOf(record: SessionRecord, policy: Policy): SessionInfo {
-  const { id, createdAt, seenAt, remembered, methods, level = null, client } = record
+  const { id, createdAt, seenAt, remembered, methods, name = null, level = null, client } = record
   const { idle, absolute } = deadlines(record, policy)
   return {
     id,
@@ -381,6 +399,7 @@ function infoOf(record: SessionRecord, policy: Policy): SessionInfo {
     idleExpiresAt: Math.min(idle, absolute),
     remembered,
     methods,
+    name,
     level,
     ip: client.ip ?? null,
     userAgent: client.userAgent ?? null,

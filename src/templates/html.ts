@@ -1,5 +1,7 @@
 /** The CSRF token as a form field, for HTML made from strings. The other template helpers build on it. @module */
 
+import { escapeHtml } from './escape.ts'
+
 /** What a field needs of a session. */
 export interface CsrfSource {
   csrfToken(): string
@@ -20,18 +22,6 @@ export interface CsrfSources {
  */
 export function csrfField(session: CsrfSource): string {
   const token = session.csrfToken()
+  // Tokens are base64url today; what a page's safety hangs on is not left to that.
   return token === '' ? '' : `<input type="hidden" name="csrf_token" value="${escapeHtml(token)}">`
-}
-
-const ENTITIES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-/** Tokens are base64url today; what a page's safety hangs on is not left to that. */
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!)
 }

@@ -637,6 +637,7 @@ function full(now: number): SessionRecord {
     renewedAt: now - 2,
     seenAt: now - 1,
     authenticatedAt: now - 3,
+    name: 'Zoë’s "desk" \\ 🙂',
     methods: ['pwd', 'otp'],
     level: 2,
     remembered: true,
@@ -650,7 +651,7 @@ function full(now: number): SessionRecord {
 
 /** A visitor's session with every field as empty as it gets, and without those that may be missing. */
 function bare(now: number): SessionRecord {
-  const { level: _, ...record } = full(now)
+  const { level: _, name: _name, ...record } = full(now)
   return {
     ...record,
     userId: null,
@@ -687,8 +688,9 @@ function ledger(userId: string, version: number, now: number): UserLedger {
     credentialAt: now - HOUR,
     sessions: [
       { id: 'a'.repeat(22), until: now + HOUR },
-      { id: 'b'.repeat(22), until: now + 2 * HOUR },
+      { id: 'b'.repeat(22), until: now + 2 * HOUR, device: 'd'.repeat(22) },
     ],
+    devices: [{ id: 'd'.repeat(22), until: now + 3 * HOUR }],
     ending: [{ id: 'e'.repeat(22), reason: 'revoked' }],
     expiresAt: now + HOUR,
   }

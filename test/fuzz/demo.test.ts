@@ -7,6 +7,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { createApp } from '../../examples/demo/src/app.ts'
 import { Attempts } from '../../examples/demo/src/attempts.ts'
+import { openConsole } from '../../examples/demo/src/operators.ts'
 import type { Data } from '../../examples/demo/src/parts.ts'
 import { ip } from '../../src/bindings/ip.ts'
 import { userAgent } from '../../src/bindings/user-agent.ts'
@@ -39,10 +40,13 @@ before(async () => {
   const users = {
     verify: async (name: string, password: string) => (password === 'right' ? name : null),
     setPassword: async () => {},
+    put: async () => {},
+    has: () => true,
     nameOf: (id: string) => id,
     close: () => {},
   }
-  server = createServer(createApp({ sessions, users, attempts: new Unlimited() }, ['127.0.0.1']))
+  const parts = { sessions, users, attempts: new Unlimited(), console: openConsole(sessions) }
+  server = createServer(createApp(parts, ['127.0.0.1']))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`

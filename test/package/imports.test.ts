@@ -53,6 +53,12 @@ const allowed: Record<string, readonly RegExp[]> = {
     builtin,
   ],
   'src/bindings/': [/^src\/bindings\//, address, core, crypto, builtin, anyPackage],
+  'src/devices/': [
+    /^src\/(devices|bindings|templates)\//,
+    /^src\/adapters\/(answer|mount)\.ts$/,
+    core,
+    crypto,
+  ],
   'src/templates/': [/^src\/templates\//, core, crypto, anyPackage],
   'src/adapters/': [/^src\/adapters\//, /^src\/proxy\.ts$/, address, core, crypto, builtin, anyPackage],
   'src/address.ts': [core, builtin, anyPackage],

@@ -2,14 +2,15 @@
 
 import { join } from 'node:path'
 import express, { type Express } from 'express'
-import { protect } from 'holdfast/express'
+import { createDevicePage } from 'holdfast/devices'
+import { protect, toListener } from 'holdfast/express'
 import { csrfExtension } from 'holdfast/nunjucks'
 import nunjucks from 'nunjucks'
 import { api } from './api.ts'
 import { answerErrors, answerFailures } from './errors.ts'
 import { setHeaders } from './headers.ts'
 import { pages } from './pages.ts'
-import { type Parts, RequestError } from './parts.ts'
+import { type DemoSessions, type Parts, RequestError } from './parts.ts'
 import { moment, relative } from './words.ts'
 
 const FOLDER = join(import.meta.dirname, '..')
@@ -41,10 +42,17 @@ export function createApp(parts: Parts, proxy: readonly string[]): Express {
   app.use(express.urlencoded({ extended: false, limit: '32kb' }), express.json({ limit: '96kb' }))
   app.use(protect(sessions, { onError: answerFailures(environment) }))
   app.use('/api', api(sessions))
+  app.use('/console', toListener(parts.console))
+  app.use('/account/sessions', toListener(devicePage(sessions)))
   app.use(pages(parts))
   app.use((request) => {
     throw new RequestError(404, 'ERR_NOT_FOUND', `Nothing answers ${request.method} ${request.path}.`)
   })
   app.use(answerErrors(parts))
   return app
+}
+
+function devicePage(sessions: DemoSessions) {
+  const urls = { loginUrl: '/login', reauthenticateUrl: '/reauthenticate', backUrl: '/account' }
+  return createDevicePage(sessions, urls)
 }

@@ -6,6 +6,7 @@ import type { ErrorOptions } from 'holdfast/express'
 import type { Environment } from 'nunjucks'
 import { HEADERS } from './headers.ts'
 import { showLogin } from './login-page.ts'
+import { isOperator } from './operators.ts'
 import { type DemoSession, type Parts, RequestError } from './parts.ts'
 import { titleOf } from './words.ts'
 
@@ -30,7 +31,8 @@ export function answerErrors({ sessions, users }: Parts): ErrorRequestHandler {
     if (request.path.startsWith('/api/')) return answerJson(response, session, problem)
     if (session && answerByLogin(request, response, session, problem)) return
     const userId = session?.userId ?? null
-    const user = userId === null ? null : { id: userId, name: users.nameOf(userId) }
+    const user =
+      userId === null ? null : { id: userId, name: users.nameOf(userId), operator: isOperator(userId) }
     response.status(problem.status).render('error', { ...page(problem), user, back: user ? '/account' : '/' })
   }
 

@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Duration, OnMismatch } from 'holdfast'
+import { TRAFFIC_ADDRESS } from './wire.ts'
 
 export interface DemoOptions {
   readonly port: number
@@ -18,8 +19,12 @@ export interface DemoOptions {
   readonly ip: OnMismatch | 'off'
   readonly userAgent: OnMismatch | 'off'
   readonly proxy: readonly string[]
+  readonly traffic?: true
   readonly json?: true
 }
+
+/** So that a renewal, and what a copy of an old token leads to, can be seen within a minute. */
+const BRISK = { renewal: '20s', grace: '2s', late: '3s' } as const
 
 const ACTIONS = ['off', 'report', 'reauthenticate', 'revoke']
 
@@ -59,12 +64,17 @@ export function parseOptions(argv: readonly string[]): DemoOptions {
     )
     .optionsGroup('Surroundings:')
     .option('--proxy <cidr>', 'believe X-Forwarded-* of this address or block; may be repeated', collect, [])
+    .option(
+      '--traffic',
+      'make lively traffic against itself, so that there is something to look at; tokens are then renewed every 20s, unless said otherwise',
+    )
     .option('--json', 'write one line of JSON for each event to standard output, and words to standard error')
     .addHelpText('after', '\nExample: npm start -- --port 8080 --idle 2m --tls')
     .showHelpAfterError('(--help lists the options)')
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
     .allowExcessArguments(false)
-  return command.parse(argv, { from: 'user' }).opts<DemoOptions>()
+  const given = command.parse(argv, { from: 'user' }).opts<DemoOptions>()
+  return given.traffic ? { ...BRISK, ...given, proxy: [...given.proxy, TRAFFIC_ADDRESS] } : given
 }
 
 function parsePort(text: string): number {

@@ -1,8 +1,8 @@
 /** The pages. @module */
 
 import { type Request, type Response, Router } from 'express'
-import { deviceLabel } from 'holdfast/user-agent'
 import { showLogin, wants } from './login-page.ts'
+import { isOperator } from './operators.ts'
 import { field, localPath, type Parts } from './parts.ts'
 import { LONGEST_PASSWORD } from './users.ts'
 
@@ -24,6 +24,8 @@ export function pages({ sessions, users, attempts }: Parts): Router {
     const attempt = await check(request, username)
     if ('retryAfter' in attempt) return tooMany(response, attempt.retryAfter)
     if (attempt.result === null) {
+      // Not whatever was typed, which is, now and then, a password.
+      session.loginFailed(users.has(username) ? username : null, 'password')
       const text = 'There is no such account, or the password is another one.'
       return showLogin(request, response, session, { status: 401, text })
     }
@@ -80,35 +82,6 @@ export function pages({ sessions, users, attempts }: Parts): Router {
     response.redirect(303, '/account')
   })
 
-  router.get('/account/sessions', async (_request, response) => {
-    const session = sessions.current()
-    const userId = session.require()
-    const list = await sessions.list(userId)
-    response.render('sessions', {
-      ...shell(userId),
-      sessions: list.map((info) => ({
-        ...info,
-        device: deviceLabel(info.userAgent ?? undefined),
-        current: info.id === session.id,
-      })),
-      flash: session.pop('page.flash'),
-    })
-  })
-
-  router.post('/account/sessions/revoke', async (request, response) => {
-    const session = sessions.current()
-    const userId = session.require()
-    const id = field(request.body, 'id')
-    if (id === session.id) {
-      session.terminate({ clearSiteData: ['cache', 'storage'] })
-      return response.redirect(303, '/login?left=1')
-    }
-    const others = field(request.body, 'others') === '1'
-    const ended = await sessions.revoke(others ? { userId, except: session.id } : { id, userId })
-    session.set('page.flash', ended > 0 ? `${count(ended, 'session')} ended.` : 'There was nothing to end.')
-    response.redirect(303, '/account/sessions')
-  })
-
   router.get('/reauthenticate', (request, response) => {
     const userId = sessions.current().require()
     showReauthenticate(response, userId, localPath(request.query.next, '/account'), null)
@@ -134,7 +107,7 @@ export function pages({ sessions, users, attempts }: Parts): Router {
 
   /** What every page of a user shows. */
   function shell(userId: string) {
-    return { user: { id: userId, name: users.nameOf(userId) } }
+    return { user: { id: userId, name: users.nameOf(userId), operator: isOperator(userId) } }
   }
 
   function showPassword(response: Response, userId: string, problem: string | null, status = 200): void {

@@ -1,6 +1,7 @@
 /** What the routes share. @module */
 
 import type { Session, Sessions } from 'holdfast'
+import type { Console } from 'holdfast/console'
 import type { Attempts } from './attempts.ts'
 import type { Users } from './users.ts'
 
@@ -21,6 +22,7 @@ export interface Parts {
   readonly sessions: DemoSessions
   readonly users: Users
   readonly attempts: Attempts
+  readonly console: Console
 }
 
 /** A request that the demo itself refuses. */

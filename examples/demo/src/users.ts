@@ -14,6 +14,9 @@ export interface Users {
   /** Takes as long for a name that doesn't exist. @returns the user's id, or null */
   verify(name: string, password: string): Promise<string | null>
   setPassword(id: string, password: string): Promise<void>
+  /** Adds somebody, or gives him another password. */
+  put(id: string, name: string, password: string): Promise<void>
+  has(id: string): boolean
   /** The name for greetings. */
   nameOf(id: string): string
   close(): void
@@ -32,6 +35,9 @@ export async function openUsers(file: string): Promise<Users> {
   database.exec('CREATE TABLE IF NOT EXISTS accounts (id TEXT PRIMARY KEY, password TEXT NOT NULL) STRICT')
   const find = database.prepare('SELECT password FROM accounts WHERE id = ?')
   const insert = database.prepare('INSERT INTO accounts VALUES (?, ?) ON CONFLICT (id) DO NOTHING')
+  const put = database.prepare(
+    'INSERT INTO accounts VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET password = excluded.password',
+  )
   const update = database.prepare('UPDATE accounts SET password = ? WHERE id = ?')
   for (const { id, password } of ACCOUNTS) {
     if (find.get(id) === undefined) insert.run(id, await hash(password, COST))
@@ -39,6 +45,21 @@ export async function openUsers(file: string): Promise<Users> {
   const nobody = await hash('a password that nobody has', COST)
   // From here on requests wait for us, and waiting inside SQLite would stop them all.
   database.exec('PRAGMA busy_timeout = 0')
+  const names = new Map<string, string>(ACCOUNTS.map(({ id, name }) => [id, name]))
+
+  /** Waits for whoever else writes to the file without stopping everybody here. */
+  async function patiently(write: () => unknown): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        write()
+        return
+      } catch (error) {
+        const busy = (Number((error as { errcode?: unknown }).errcode) & 0xff) === 5
+        if (!busy || attempt > 50) throw error
+        await sleep(Math.random() * 40)
+      }
+    }
+  }
 
   return {
     async verify(name, password) {
@@ -49,19 +70,18 @@ export async function openUsers(file: string): Promise<Users> {
 
     async setPassword(id, password) {
       const hashed = await hash(password, COST)
-      for (let attempt = 1; ; attempt++) {
-        try {
-          update.run(hashed, id)
-          return
-        } catch (error) {
-          const busy = (Number((error as { errcode?: unknown }).errcode) & 0xff) === 5
-          if (!busy || attempt > 50) throw error
-          await sleep(Math.random() * 40)
-        }
-      }
+      await patiently(() => update.run(hashed, id))
     },
 
-    nameOf: (id) => ACCOUNTS.find((account) => account.id === id)?.name ?? id,
+    async put(id, name, password) {
+      const hashed = await hash(password, COST)
+      names.set(id, name)
+      await patiently(() => put.run(id, hashed))
+    },
+
+    has: (id) => find.get(id) !== undefined,
+
+    nameOf: (id) => names.get(id) ?? id,
 
     close: () => database.close(),
   }
