@@ -71,15 +71,16 @@ export async function readText(request: Request, limit: number): Promise<string 
 }
 
 function toRequest(req: IncomingMessage, signal: AbortSignal): Request {
-  const { method, origin, path, search } = anonymousContext(req)
+  const { method, origin, path, search, header } = anonymousContext(req)
   const headers = new Headers()
   for (const [name, value] of Object.entries(req.headers)) {
     if (value !== undefined && !name.startsWith(':')) headers.set(name, value.toString())
   }
   const bodiless = method === 'GET' || method === 'HEAD'
   const body = bodiless ? null : (parsedBody(req) ?? (Readable.toWeb(req) as ReadableStream))
+  const claimed = `${new URL(origin).protocol}//${header('host') ?? header(':authority')}`
   // The path of `OPTIONS *` is none.
-  const url = origin + (path.startsWith('/') ? path : '/') + search
+  const url = (URL.canParse(claimed) ? new URL(claimed).origin : origin) + (path.startsWith('/') ? path : '/') + search
   return new Request(url, { method, headers, body, signal, duplex: 'half' } as RequestInit)
 }
 

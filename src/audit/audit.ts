@@ -14,11 +14,14 @@ import { parseKeys } from '../core/keys.ts'
 import type { PgPool, PostgresJs } from '../engines/postgres-client.ts'
 import { entryOf, lostEntry } from './entry.ts'
 import { postgresStore } from './postgres.ts'
+import { type AuditReader, readerOf } from './reader.ts'
 import { sqliteStore } from './sqlite.ts'
 import type { AuditStore } from './store.ts'
 import { isSealedWith } from './verify.ts'
 
+export type { AuditEntry } from './entry.ts'
 export { auditSchema } from './postgres.ts'
+export type { AuditPage, AuditQuery, AuditReader, NumberedEntry } from './reader.ts'
 
 export interface AuditOptions {
   /**
@@ -42,6 +45,8 @@ export interface Audit {
   readonly onEvent: (event: SessionEvent) => void
   /** How many events were lost because the queue was full, or came after `close`. */
   readonly lost: number
+  /** Reads events back. */
+  readonly reader: AuditReader
   /**
    * Resolves when all that was heard so far is written, and the key is known to be the log's.
    *
@@ -77,6 +82,7 @@ export function auditTo(target: AuditTarget, options: AuditOptions = {}): Audit 
 }
 
 class Writer implements Audit {
+  readonly reader: AuditReader
   readonly #store: AuditStore
   readonly #server: string
   readonly #capacity: number
@@ -93,6 +99,7 @@ class Writer implements Audit {
 
   constructor(store: AuditStore, key: MacKey | null, server: string, capacity: number) {
     this.#store = store
+    this.reader = readerOf(store)
     this.#key = key
     this.#server = server
     this.#capacity = capacity

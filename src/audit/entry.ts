@@ -15,7 +15,7 @@ const LONGEST = 2_048
 
 /** @returns JSON text, in which nothing that a client sent can end a line or a string */
 export function entryOf(event: SessionEvent, server: string): string {
-  const { id, name, at, sessionId, userId, ip, userAgent, method, path, reason, code } = event
+  const { id, name, at, sessionId, userId, actor, ip, userAgent, method, path, reason, code } = event
   const entry: AuditEntry = {
     at: new Date(at).toISOString(),
     id,
@@ -23,6 +23,7 @@ export function entryOf(event: SessionEvent, server: string): string {
     server,
     userId: cut(userId),
     sessionId,
+    actor: cut(actor),
     ip,
     userAgent: cut(userAgent),
     method: cut(method),
@@ -38,6 +39,7 @@ export function lostEntry(count: number, server: string): string {
   const nothing = {
     userId: null,
     sessionId: null,
+    actor: null,
     ip: null,
     userAgent: null,
     method: null,

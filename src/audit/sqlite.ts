@@ -22,10 +22,22 @@ const SCHEMA = `
     WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM holdfast_audit)
     BEGIN SELECT RAISE(ABORT, 'holdfast_audit is append-only'); END;`
 
+/** A row that somebody edited may be no JSON any more, and must not stop others from being written. */
+const fieldOf = (name: string) => `CASE WHEN json_valid(entry) THEN json_extract(entry, '$.${name}') END`
+
+/** For `readOf`; logs from before there were any get them when they are opened for writing. */
+const INDEXES = `
+  CREATE INDEX IF NOT EXISTS holdfast_audit_session ON holdfast_audit (${fieldOf('sessionId')}, seq);
+  CREATE INDEX IF NOT EXISTS holdfast_audit_user ON holdfast_audit (${fieldOf('userId')}, seq);`
+
+const INDEXED = "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = 'holdfast_audit_user'"
 const EXISTS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'holdfast_audit'"
 const LAST = 'SELECT seq, seal FROM holdfast_audit ORDER BY seq DESC LIMIT 1'
 const READ = 'SELECT seq, entry, seal FROM holdfast_audit WHERE seq > ? ORDER BY seq LIMIT ?'
 const READ_BACK = 'SELECT seq, entry, seal FROM holdfast_audit WHERE seq < ? ORDER BY seq DESC LIMIT ?'
+const readOf = (name: string) => `SELECT seq, entry, seal FROM holdfast_audit
+  WHERE ${fieldOf(name)} = ? AND seq < ? ORDER BY seq DESC LIMIT ?`
+const READ_OF = { sessionId: readOf('sessionId'), userId: readOf('userId') }
 const INSERT = 'INSERT INTO holdfast_audit (seq, entry, seal) VALUES (?, ?, ?)'
 
 /**
@@ -72,6 +84,8 @@ export function sqliteStore(source: string | DatabaseSync, key: MacKey | null): 
     append: (entries) => run(() => appendAll(database, entries, key)),
     read: (after, limit) => run(() => readRows(database, READ, after, limit)),
     readBack: (before, limit) => run(() => readRows(database, READ_BACK, before, limit)),
+    readOf: (name, value, before, limit) =>
+      run(() => readRows(database, READ_OF[name], value, before, limit)),
     head: () => run(() => lastOf(database)),
     close() {
       if (ours && database.isOpen) database.close()
@@ -93,6 +107,7 @@ export function openSqliteStore(path: string): AuditStore {
     },
     read: (after, limit) => readRows(database, READ, after, limit),
     readBack: (before, limit) => readRows(database, READ_BACK, before, limit),
+    readOf: (name, value, before, limit) => readRows(database, READ_OF[name], value, before, limit),
     head: () => lastOf(database),
     close: () => database.close(),
   }
@@ -101,8 +116,9 @@ export function openSqliteStore(path: string): AuditStore {
 function prepare(database: DatabaseSync, ours: boolean): void {
   database.exec('PRAGMA busy_timeout = 0')
   if (ours) database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
-  if (database.prepare(EXISTS).get() !== undefined) return
-  transact(database, () => database.exec(SCHEMA))
+  const made = database.prepare(EXISTS).get() !== undefined
+  if (made && database.prepare(INDEXED).get() !== undefined) return
+  transact(database, () => database.exec(SCHEMA + INDEXES))
 }
 
 /** A batch is small enough to hold up nobody: 256 rows take about 3 ms. */
@@ -130,8 +146,8 @@ function transact(database: DatabaseSync, work: () => void): void {
   }
 }
 
-function readRows(database: DatabaseSync, text: string, from: number, limit: number): AuditRow[] {
-  return database.prepare(text).all(from, limit) as unknown as AuditRow[]
+function readRows(database: DatabaseSync, text: string, ...values: (string | number)[]): AuditRow[] {
+  return database.prepare(text).all(...values) as unknown as AuditRow[]
 }
 
 function lastOf(database: DatabaseSync): Head {

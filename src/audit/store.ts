@@ -13,6 +13,13 @@ export interface AuditStore {
   read(after: number, limit: number): MaybePromise<readonly AuditRow[]>
   /** @returns up to `limit` rows before row `before`, the last one first */
   readBack(before: number, limit: number): MaybePromise<readonly AuditRow[]>
+  /** @returns up to `limit` rows before row `before` whose entry has just this value there, the last one first; by an index */
+  readOf(
+    name: 'sessionId' | 'userId',
+    value: string,
+    before: number,
+    limit: number,
+  ): MaybePromise<readonly AuditRow[]>
   head(): MaybePromise<Head>
   close(): MaybePromise<void>
 }

@@ -3,6 +3,7 @@ import type { Engine, SessionRecord, UserLedger } from './engine.ts'
 import { SessionError } from './errors.ts'
 import type { Report } from './events.ts'
 import type { Everybody } from './everybody.ts'
+import { fits, type RecordFilter } from './filter.ts'
 import { isCutOff } from './judge.ts'
 import {
   admit,
@@ -37,6 +38,7 @@ export interface PageQuery {
   /** Where the page before it ended; null for the first. */
   readonly cursor: string | null
   readonly limit: number
+  readonly where: RecordFilter
 }
 
 interface RecordPage {
@@ -89,8 +91,8 @@ export class Directory {
   }
 
   /** A page of a user's live records, or of every user's. It may hold fewer than `limit`, and none, and go on. */
-  async page({ userId, cursor, limit }: PageQuery, now: Millis): Promise<RecordPage> {
-    if (userId === null) return this.#scan(cursor, limit, now)
+  async page({ userId, cursor, limit, where }: PageQuery, now: Millis): Promise<RecordPage> {
+    if (userId === null) return this.#scan(cursor, limit, where, now)
     const { sessions, ending } = await this.#load(userId)
     const ids = [...sessions, ...ending].map(({ id }) => id).sort()
     const rest = ids.filter((id) => cursor === null || id > cursor)
@@ -101,14 +103,17 @@ export class Directory {
     }
   }
 
-  async #scan(cursor: string | null, limit: number, now: Millis): Promise<RecordPage> {
+  async #scan(cursor: string | null, limit: number, filter: RecordFilter, now: Millis): Promise<RecordPage> {
     const { name, scan } = this.#engine
     if (!scan) {
       const message = `The ${name} engine can't list everybody's sessions, for it has no scan: list a user's.`
       throw new SessionError('ERR_UNSUPPORTED', message)
     }
-    const { records, next = null } = await scan({ limit, ...(cursor !== null && { cursor }) })
-    return { records: await this.#listed(records, now), next }
+    const where = { ...filter, live: true as const }
+    const { records, next = null } = await scan({ limit, where, ...(cursor !== null && { cursor }) })
+    // The engine may know nothing of the filter, or take it as a hint.
+    const found = records.filter((record) => fits(record, where))
+    return { records: await this.#listed(found, now), next }
   }
 
   /** Those that are live, and somebody's. */
@@ -221,6 +226,7 @@ export class Directory {
     except: string | null,
     before: Millis | null,
     now: Millis,
+    by: string | null,
   ): Promise<number> {
     const { ledger } = await this.#swap(userId, now, async (ledger) => {
       if (before === null) return revokeAll(ledger, except, 'revoked', now)
@@ -232,7 +238,7 @@ export class Directory {
       return revokeSome(ledger, new Set(old), before)
     })
     // Those that others left unfinished, too: whoever revokes is told that all have ended only when all have.
-    return this.#finish(userId, ledger.ending, now, null)
+    return this.#finish(userId, ledger.ending, now, null, by)
   }
 
   /** Takes a session that has ended off its user's ledger. */
@@ -251,13 +257,14 @@ export class Directory {
     ending: UserLedger['ending'],
     now: Millis,
     context: RequestContext | null,
+    actor: string | null = null,
   ): Promise<number> {
     if (ending.length === 0) return 0
     const { endings, done, failure } = await this.#endAll(userId, ending, now)
     if (done.size > 0) await this.#swap(userId, now, (ledger) => dismiss(ledger, done))
     const ours = endings.filter((ending) => ending.ours).map(({ tombstone }) => tombstone!)
     for (const { id, ended } of ours) {
-      this.#report('session_revoked', context, { sessionId: id, userId, reason: ended!.reason })
+      this.#report('session_revoked', context, { sessionId: id, userId, actor, reason: ended!.reason })
     }
     if (failure) throw failure
     return ours.length

@@ -1,6 +1,7 @@
 /** What the core asks of a store. `docs/engines.md` shows how to write one; `holdfast/testing` has its tests. @module */
 
 import type { Millis } from './duration.ts'
+import type { RecordFilter } from './filter.ts'
 
 /** A value now, or later. */
 export type MaybePromise<T> = T | Promise<T>
@@ -102,10 +103,17 @@ export interface Engine {
   loadUser(userId: string): MaybePromise<UserLedger | undefined>
   /** Compare-and-swap; `version` 0 inserts, and fails when there is one. @returns whether it was written */
   replaceUser(next: UserLedger, version: number): MaybePromise<boolean>
-  /** Lists records in any order; an opaque cursor, and repeats are allowed. */
+  /**
+   * Lists records in any order; an opaque cursor, and repeats are allowed.
+   *
+   * @param query.limit - how many are looked at for a page
+   * @param query.where - leaves out some of those that don't fit, or all, and none that fits: the caller looks again. An
+   *   engine may ignore it; one with a query language answers sooner. A cursor goes with the `where` that it came from.
+   */
   scan?(query: {
     readonly cursor?: string
     readonly limit: number
+    readonly where?: RecordFilter
   }): MaybePromise<{ readonly records: readonly SessionRecord[]; readonly next?: string }>
   /** Deletes up to `limit` records and ledgers whose `expiresAt` is at or before `now`. @returns how many */
   sweep(now: Millis, limit: number): MaybePromise<number>

@@ -38,6 +38,8 @@ export interface SessionEvent {
   readonly at: Millis
   readonly sessionId: string | null
   readonly userId: string | null
+  /** Who did it, where it was an operator: what `revoke` was told in `by`. */
+  readonly actor: string | null
   readonly ip: string | null
   readonly userAgent: string | null
   readonly method: string | null
@@ -49,7 +51,7 @@ export interface SessionEvent {
 }
 
 /** What an event adds to its request. */
-export type EventDetails = Partial<Pick<SessionEvent, 'sessionId' | 'userId' | 'reason' | 'code'>>
+export type EventDetails = Partial<Pick<SessionEvent, 'sessionId' | 'userId' | 'actor' | 'reason' | 'code'>>
 
 /** Tells the listener. */
 export type Report = (name: EventName, context: RequestContext | null, details?: EventDetails) => void
@@ -84,6 +86,7 @@ function describeEvent(name: EventName, context: RequestContext | null, details:
     at: context?.now ?? Date.now(),
     sessionId: details.sessionId ?? null,
     userId: details.userId ?? null,
+    actor: details.actor ?? null,
     ip: context?.ip ?? null,
     userAgent: context?.header('user-agent')?.slice(0, 512) ?? null,
     method: context?.method ?? null,

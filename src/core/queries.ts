@@ -2,28 +2,38 @@
 
 import type { PageQuery } from './directory.ts'
 import type { Millis } from './duration.ts'
+import type { RecordFilter } from './filter.ts'
+import { checkFilter } from './filter.ts'
 
 /** Whose sessions to list: one user's, or everybody's; and which page. */
 export interface ListQuery {
   readonly userId?: string
   /** The `next` of the page before. @defaultValue the first page */
   readonly cursor?: string | null
+  /** Only those that fit, where no `userId` is given. @defaultValue all */
+  readonly where?: RecordFilter
   /** How many are looked at for a page, 1 to 1000. @defaultValue 100 */
   readonly limit?: number
 }
 
 /** One session (of that user, if given), or all of a user's, perhaps but one, perhaps only the older ones. */
 export type RevokeQuery =
-  | { readonly id: string; readonly userId?: string }
-  | {
+  | (RevokedBy & { readonly id: string; readonly userId?: string })
+  | (RevokedBy & {
       readonly userId: string
       readonly except?: string | null
       /** Only what was authenticated at this moment or before it: milliseconds since the epoch, not in the future. */
       readonly before?: Millis
-    }
+    })
+
+/** Who revokes. */
+export interface RevokedBy {
+  /** The user who does it, where it is not the sessions' own: the event's `actor`. @defaultValue nobody is named */
+  readonly by?: string
+}
 
 /** Every user's sessions. */
-export interface RevokeEverybody {
+export interface RevokeEverybody extends RevokedBy {
   readonly everybody: true
   /** Only what was authenticated at this moment or before it. @defaultValue now */
   readonly before?: Millis
@@ -31,13 +41,16 @@ export interface RevokeEverybody {
 
 /** @throws {TypeError} */
 export function readPage(query: ListQuery): PageQuery {
-  const { userId = null, cursor = null, limit = 100 } = query
+  const { userId = null, cursor = null, limit = 100, where = {} } = query
   checkStrings(query, ['userId'], 'listPage')
   if (cursor !== null && typeof cursor !== 'string')
     throw new TypeError("listPage: cursor must be a page's next")
   if (!(Number.isSafeInteger(limit) && limit >= 1 && limit <= 1_000))
     throw new TypeError('listPage: limit must be a whole number from 1 to 1000')
-  return { userId, cursor, limit }
+  if (userId !== null && where && Object.keys(where).length > 0)
+    throw new TypeError('listPage: where goes with no userId')
+  checkFilter(where, 'listPage')
+  return { userId, cursor, limit, where }
 }
 
 /**
@@ -47,7 +60,7 @@ export function readPage(query: ListQuery): PageQuery {
  * @throws {TypeError}
  */
 export function readRevocation(query: RevokeQuery | RevokeEverybody, now: Millis): Millis | null {
-  checkStrings(query, ['id', 'userId'], 'revoke')
+  checkStrings(query, ['id', 'userId', 'by'], 'revoke')
   const names = ['id', 'userId', 'everybody'].filter((name) => name in query)
   if (names.length === 0) throw new TypeError('revoke: needs an id, a userId, or both; or everybody: true')
   if ('everybody' in query && (names.length > 1 || query.everybody !== true))

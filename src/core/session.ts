@@ -388,6 +388,20 @@ export class Session<Data extends object = Record<string, unknown>> {
   }
 
   /**
+   * Refuses what this user may not do, and tells the listener: `authz_fail`, with the reason.
+   *
+   * @param reason - what was asked for, in the application's words; what is no string is none
+   * @throws {SessionError} `ERR_FORBIDDEN`, always
+   * @see ASVS 16.3.2
+   */
+  forbid(reason: string | null = null): never {
+    const code = 'ERR_FORBIDDEN'
+    const said = typeof reason === 'string' ? reason : null
+    this.#state.report('authz_fail', { sessionId: this.id, userId: this.userId, reason: said, code })
+    throw new SessionError(code, 'This user may not do that: ask whoever gives the rights.')
+  }
+
+  /**
    * Tells the listener that a login failed, as `authn_login_fail`: only the application knows.
    *
    * @param userId - the user whom the client claimed to be; null where there is none, as is whatever can't be a user's
@@ -444,6 +458,8 @@ export class Session<Data extends object = Record<string, unknown>> {
           'The CSRF token is missing: send csrf_token in the form, whose body must be parsed before, or X-CSRF-Token.',
         )
     state.refusal ??= refusal
+    const { id = null, userId = null } = state.opened.record ?? {}
+    state.report('malicious_csrf', { sessionId: id, userId, code: refusal.code })
     throw refusal
   }
 

@@ -53,7 +53,7 @@ export interface SessionPage {
   readonly next: string | null
 }
 
-/** Reaches the engine of an application's sessions, for the command line alone. */
+/** Reaches the engine of an application's sessions, for the command line and the console alone. */
 export let engineOf: (sessions: object) => Engine
 
 /** The sessions of an application: one of these for each process, shared by every request. */
@@ -126,8 +126,8 @@ export class Sessions<Data extends object = Record<string, unknown>> {
       report: (name, details) => this.#report(name, context, details),
     }
     const session = new Session<Data>(state)
-    if (!state.refusal) checkCsrf(session, state)
     if (state.refusal) this.#reportRefusal(state, state.refusal)
+    else checkCsrf(session, state)
     return session
   }
 
@@ -216,10 +216,11 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   async revoke(query: RevokeQuery | RevokeEverybody): Promise<number | null> {
     const now = Date.now()
     const before = readRevocation(query, now)
-    if ('everybody' in query) return this.#revokeEverybody(before ?? now)
+    const { by = null } = query
+    if ('everybody' in query) return this.#revokeEverybody(before ?? now, by)
     if (!('id' in query)) {
       const { userId, except = null } = query
-      return isUserId(userId) ? this.#directory.revokeAll(userId, except, before, now) : 0
+      return isUserId(userId) ? this.#directory.revokeAll(userId, except, before, now, by) : 0
     }
     const { id, userId } = query
     const { tombstone, ours } = await this.#records.end(id, 'revoked', now, { userId })
@@ -227,13 +228,14 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     if (tombstone && (userId === undefined || tombstone.userId === userId))
       await this.#directory.dismiss(tombstone, now)
     if (!ours) return 0
-    this.#report('session_revoked', null, { sessionId: id, userId: tombstone!.userId, reason: 'revoked' })
+    const ended = { sessionId: id, userId: tombstone!.userId, actor: by, reason: 'revoked' }
+    this.#report('session_revoked', null, ended)
     return 1
   }
 
-  async #revokeEverybody(before: Millis): Promise<null> {
+  async #revokeEverybody(before: Millis, by: string | null): Promise<null> {
     await this.#everybody.revoke(before)
-    this.#report('session_revoked', null, { reason: 'everybody' })
+    this.#report('session_revoked', null, { actor: by, reason: 'everybody' })
     return null
   }
 

@@ -8,6 +8,7 @@ export function eventOf(fields: Partial<SessionEvent> = {}): SessionEvent {
     name: 'session_created',
     at: Date.UTC(2026, 0, 2, 3, 4, 5),
     sessionId: 'AAAAAAAAAAAAAAAAAAAAAA',
+    actor: null,
     userId: 'ada',
     ip: '192.0.2.1',
     userAgent: 'UA',

@@ -102,6 +102,7 @@ describe('what is written', () => {
         server: 'web-1',
         userId: 'ada',
         sessionId: 'AAAAAAAAAAAAAAAAAAAAAA',
+        actor: null,
         ip: '192.0.2.1',
         userAgent: 'UA',
         method: 'POST',

@@ -1,0 +1,137 @@
+/** Where the console hears of events: the audit log, which all servers write to, or what this process does. @module */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AuditReader } from '../audit/audit.ts'
+import type { Millis } from '../core/duration.ts'
+import type { Sessions } from '../core/sessions.ts'
+import type { ConsoleEvent, EventsPage } from './api.ts'
+import { showEntry, showEvent } from './shape.ts'
+
+export interface EventsQuery {
+  readonly sessionId?: string
+  readonly userId?: string
+  readonly name?: string
+  readonly before?: string
+  readonly limit: number
+}
+
+export interface Feed {
+  /** Newest first. */
+  find(query: EventsQuery): Promise<EventsPage>
+  /** Whether it knows of events from before this process. */
+  readonly isLog: boolean
+  /** What happened since then, oldest first: what `listen` tells goes on from here. */
+  recent(since: Millis): Promise<ConsoleEvent[]>
+  /** For one listener. @returns what ends it */
+  listen(listener: (event: ConsoleEvent) => void): () => void
+}
+
+/** What is remembered where there is no log. */
+const MOST_KEPT = 10_000
+
+/** Hears of this process's events from now on, and remembers the last ones. */
+export function memoryFeed(sessions: Pick<Sessions<never>, 'listen'>): Feed {
+  const kept: { readonly at: number; readonly event: ConsoleEvent }[] = []
+  let told: (event: ConsoleEvent) => void = () => {}
+  let count = 0
+  const stop = sessions.listen((heard) => {
+    const event = showEvent(heard)
+    kept.push({ at: ++count, event })
+    // In one go now and then: each shift would move all the others.
+    if (kept.length >= 2 * MOST_KEPT) kept.splice(0, MOST_KEPT)
+    told(event)
+  })
+
+  return {
+    isLog: false,
+    async find({ before, limit, ...wanted }) {
+      const end = before === undefined ? count + 1 : Number(before)
+      const events: ConsoleEvent[] = []
+      for (let index = kept.length - 1; index >= 0; index--) {
+        const { at, event } = kept[index]!
+        if (at >= end || !isWanted(event, wanted)) continue
+        events.push(event)
+        if (events.length === limit) return { events, next: String(at) }
+      }
+      return { events, next: null }
+    },
+    async recent(since) {
+      return kept.map(({ event }) => event).filter(({ at }) => at >= since)
+    },
+    listen(listener) {
+      told = listener
+      return stop
+    },
+  }
+}
+
+function isWanted(event: ConsoleEvent, { sessionId, userId, name }: Omit<EventsQuery, 'limit'>): boolean {
+  if (sessionId !== undefined && event.sessionId !== sessionId) return false
+  if (userId !== undefined && event.userId !== userId) return false
+  return name === undefined || event.name === name
+}
+
+const POLL = 1_000
+const PAGE = 500
+/** How many pages are read in one go; what is left waits a second. */
+const PAGES = 10
+/** How many are read of the past. */
+const HISTORY_PAGES = 40
+
+/** Reads an audit log's end once a second, as long as somebody listens. */
+export function logFeed(reader: AuditReader): Feed {
+  let seq = 0
+
+  async function news(): Promise<ConsoleEvent[]> {
+    const events: ConsoleEvent[] = []
+    for (let page = 0; page < PAGES; page++) {
+      const rows = await reader.after(seq, PAGE)
+      for (const row of rows) events.push(showEntry(row.entry))
+      seq = rows.at(-1)?.seq ?? seq
+      if (rows.length < PAGE) break
+    }
+    return events
+  }
+
+  return {
+    isLog: true,
+    async find({ before, ...query }) {
+      const page = await reader.find({ ...query, ...(before !== undefined && { before: Number(before) }) })
+      return { events: page.entries.map(showEntry), next: page.next === null ? null : String(page.next) }
+    },
+    async recent(since) {
+      const found: ConsoleEvent[] = []
+      seq = await reader.last()
+      let before = seq + 1
+      for (let page = 0; page < HISTORY_PAGES; page++) {
+        const rows = await reader.before(before, PAGE)
+        for (const { entry } of rows) found.push(showEntry(entry))
+        before = rows.at(-1)?.seq ?? 0
+        if (rows.length < PAGE || found.at(-1)!.at < since) break
+      }
+      return found.filter(({ at }) => at >= since).reverse()
+    },
+    listen(listener) {
+      let stopped = false
+      const poll = async () => {
+        for (const event of await news()) if (!stopped) listener(event)
+      }
+      // The log is down; what it holds is told when it is back.
+      const failed = (error: Error) => say(`the console can't read the audit log: ${error.message}`)
+      const loop = async () => {
+        while (!stopped) {
+          await poll().catch(failed)
+          await sleep(POLL, undefined, { ref: false })
+        }
+      }
+      void loop()
+      return () => {
+        stopped = true
+      }
+    },
+  }
+}
+
+function say(text: string): void {
+  console.error(`holdfast: ${text}`)
+}
