@@ -39,6 +39,8 @@ export function App(): JSX.Element {
     setIntent(null)
     setSaid(text)
     setChanges(changes + 1)
+    // The button that was pressed may go with what was ended; the table stays.
+    if (!document.activeElement?.matches('[role=grid]')) focusHeading()
   }
   return (
     <SharedContext.Provider value={{ me, askToRevoke: setIntent, changes }}>
@@ -181,6 +183,10 @@ function useMe(): { me: Me | null; failure: Failure | null } {
   return { me, failure }
 }
 
+function focusHeading(): void {
+  document.querySelector<HTMLElement>('main h1')?.focus()
+}
+
 /** A view that was walked to is announced by its heading; the first one is announced by the browser. */
 function useFocusOnArrival({ view, id }: Route, title: string): void {
   const first = useRef(true)
@@ -189,7 +195,7 @@ function useFocusOnArrival({ view, id }: Route, title: string): void {
     document.title = `${name} · ${title}`
     if (!first.current) {
       scrollTo(0, 0)
-      document.querySelector<HTMLElement>('main h1')?.focus()
+      focusHeading()
     }
     first.current = false
   }, [view, id, title])

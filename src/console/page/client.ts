@@ -16,12 +16,12 @@ export class Failure extends Error {
 
   /** The operator's own session is over, or is no operator's any more. */
   get isOver(): boolean {
-    return this.status === 403 ? this.code !== 'ERR_CROSS_ORIGIN' : this.status === 401 && !this.wantsProof
+    return this.code === 'ERR_FORBIDDEN' || (this.status === 401 && !this.wantsProof)
   }
 
   /** Logging in once more, or better, is all that is missing. */
   get wantsProof(): boolean {
-    return ['ERR_NOT_RECENT', 'ERR_METHODS', 'ERR_LEVEL', 'ERR_REAUTHENTICATION_REQUIRED'].includes(this.code)
+    return ['ERR_NOT_RECENT', 'ERR_METHODS', 'ERR_LEVEL'].includes(this.code)
   }
 }
 
@@ -61,6 +61,11 @@ async function post(request: RevokeRequest, csrfToken: string): Promise<RevokeRe
   return (await response.json()) as RevokeResult
 }
 
+interface Refusal {
+  readonly code?: string
+  readonly message?: string
+}
+
 async function answer(fetching: Promise<Response>): Promise<Response> {
   const response = await fetching.catch((error: unknown) => {
     if (error instanceof DOMException) throw error
@@ -69,8 +74,9 @@ async function answer(fetching: Promise<Response>): Promise<Response> {
   if (response.ok) return response
   const { code = '', message = '' } = await response
     .json()
-    .then((body: unknown) => body as { code?: string; message?: string })
-    .catch(() => ({}) as { code?: string; message?: string })
+    .then(({ error }: { error?: Refusal }) => error ?? {})
+    // A proxy's error is no JSON.
+    .catch((): Refusal => ({}))
   throw new Failure(response.status, code, message || `The server answered ${response.status}.`)
 }
 

@@ -6,7 +6,7 @@ import type { ConsoleEvent, EventsPage } from '../api.ts'
 import { ask } from './client.ts'
 import { ChoiceFilter, type Filters, TextFilter, useTyping } from './filters.tsx'
 import { sayFailure, useLive, useNow, useShared } from './hooks.ts'
-import { EventItem, Problem } from './parts.tsx'
+import { EventItem, keyOf, Problem } from './parts.tsx'
 import { count, FACES, faceOf } from './words.ts'
 
 const PAGE = 100
@@ -35,7 +35,7 @@ export function EventsView({ query }: { query: Filters }): JSX.Element {
         </div>
         <ol class="events">
           {events.map((event) => (
-            <EventItem key={event.id} event={event} now={now} />
+            <EventItem key={keyOf(event)} event={event} now={now} />
           ))}
         </ol>
         {events.length === 0 && !isBusy && <p class="empty">No event is like that.</p>}

@@ -5,7 +5,7 @@ import { useMemo, useState } from 'preact/hooks'
 import { Chart, type Series } from './chart.tsx'
 import { bucketsOf, sum } from './figures.ts'
 import { useLive, useNow } from './hooks.ts'
-import { EventItem } from './parts.tsx'
+import { EventItem, keyOf } from './parts.tsx'
 import { linkTo } from './route.ts'
 import { distance } from './time.ts'
 import { faceOf } from './words.ts'
@@ -94,7 +94,7 @@ export function OverviewView(): JSX.Element {
           ) : (
             <ol class="events compact">
               {events.slice(0, LATEST).map((event) => (
-                <EventItem key={event.id} event={event} now={now} />
+                <EventItem key={keyOf(event)} event={event} now={now} />
               ))}
             </ol>
           )}

@@ -67,6 +67,11 @@ export function Field({ label, children }: { label: string; children: ComponentC
   )
 }
 
+/** What an audit log says of itself has no id. */
+export function keyOf({ id, at }: ConsoleEvent): string {
+  return id === '' ? String(at) : id
+}
+
 /** One event in a list: what happened, to whom, from where; the rest by opening it. */
 export function EventItem({
   event,

@@ -9,7 +9,7 @@ import { sayFailure, useLive, useNow, useShared } from './hooks.ts'
 import { Icon } from './icons.tsx'
 import { entriesOf, lastOwn, lifeOf } from './life.ts'
 import { LifePicture } from './life-picture.tsx'
-import { EventItem, Fact, Moment, Problem, SessionLink } from './parts.tsx'
+import { EventItem, Fact, keyOf, Moment, Problem, SessionLink } from './parts.tsx'
 import { toSessions } from './revoking.ts'
 import { linkTo } from './route.ts'
 import { distance, full, length } from './time.ts'
@@ -124,7 +124,7 @@ function Body({ detail, now }: { detail: SessionDetail; now: Millis }): JSX.Elem
             <ol class="events">
               {entries.map(({ event, times }) => (
                 <EventItem
-                  key={event.id}
+                  key={keyOf(event)}
                   event={event}
                   now={now}
                   withSession={false}

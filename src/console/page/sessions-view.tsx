@@ -3,6 +3,7 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { ConsoleSession } from '../api.ts'
+import { blockOf } from './block.ts'
 import type { Query } from './client.ts'
 import { ChoiceFilter, type Filters, TextFilter, useTyping } from './filters.tsx'
 import { useLive, useNow, useShared } from './hooks.ts'
@@ -71,7 +72,7 @@ function Summary({ found: { sessions, next, looked, isBusy } }: { found: Found }
   const text =
     sessions.length === 0 && isBusy
       ? 'Searching…'
-      : `${count(sessions.length, 'session')}${next === null ? '' : ' so far'}${looked > sessions.length ? ` of ${looked.toLocaleString('en-GB')} looked at` : ''}`
+      : `${count(sessions.length, 'session')}${next === null ? '' : ` so far, ${looked.toLocaleString('en-GB')} looked at`}`
   return (
     <span class="dim summary" role="status" data-busy={isBusy}>
       {text}
@@ -101,7 +102,7 @@ const AGES: readonly { value: string; name: string; query: () => Query }[] = [
 function useRequest({ user = '', address = '', device = '', age = '' }: Filters): Query {
   const make = (): Query => {
     const ages = AGES.find(({ value }) => value === age)?.query() ?? {}
-    return { user: user.trim(), address: address.trim(), device: device.trim(), ...ages }
+    return { user: user.trim(), address: blockOf(address.trim()), device: device.trim(), ...ages }
   }
   const text = [user, address, device, age].join('\n')
   const [kept, setKept] = useState(() => ({ text, request: make() }))

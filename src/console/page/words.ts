@@ -51,7 +51,9 @@ const ENDS: Readonly<Record<string, string>> = {
   mismatch: 'Ended because the client did not match',
   limit: 'Ended by a newer login, beyond the limit',
   everybody: 'Ended together with everybody’s',
-  expired: 'Reached its limit',
+  idle: 'Ended because it was not used',
+  absolute: 'Ended because its time was over',
+  forgotten: 'Over, and its record is forgotten',
 }
 
 export function endInWords(reason: string): string {
