@@ -11,14 +11,24 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Engine } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
-import { type PgPool, type PostgresJs, type Result, runnerOf, type Value } from './postgres-client.ts'
+import type { RecordFilter } from '../core/filter.ts'
+import {
+  type PgPool,
+  type PostgresJs,
+  type Result,
+  runnerOf,
+  type Statement,
+  type Value,
+} from './postgres-client.ts'
 import {
   type PostgresTables,
   postgresSchema,
   type Statements,
+  searchOf,
   statementsOf,
   VERSION,
 } from './postgres-tables.ts'
+import { conditionOf, POSTGRES } from './record-filter.ts'
 import { fromLedger, fromRecord, type SessionRow, toColumn, toLedger, toRecord } from './rows.ts'
 
 export type { PgPool, PostgresJs } from './postgres-client.ts'
@@ -65,11 +75,12 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
   let preparing: Promise<void> | undefined
   let closed = false
 
-  async function run(verb: keyof Statements, values: readonly Value[]): Promise<Result> {
+  async function run(verb: keyof Statements | Statement, values: readonly Value[]): Promise<Result> {
     if (closed) throw new SessionError('ERR_ENGINE', 'postgres: the engine is closed')
     try {
       if (!ready) await prepare()
-      return await persist(() => execute(statements[verb], values))
+      const statement = typeof verb === 'string' ? statements[verb] : verb
+      return await persist(() => execute(statement, values))
     } catch (error) {
       throw failure(error)
     }
@@ -120,6 +131,15 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
     }
   }
 
+  /** One round trip: the page's end comes in every row, and in one of its own where none fits. */
+  async function search(where: RecordFilter, cursor: string, limit: number) {
+    const { text, values } = conditionOf(where, POSTGRES, 3)
+    const { rows } = await run({ name: null, text: searchOf(options, text) }, [cursor, limit, ...values])
+    const [last, count] = rows[0]!
+    const found = rows.filter((row) => row[2] !== null).map((row) => toRecord(sessionRow(row.slice(2))))
+    return { records: found, ...(Number(count) < limit ? {} : { next: String(last) }) }
+  }
+
   return {
     name: 'postgres',
     shared: true,
@@ -154,7 +174,8 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
       return count === 1
     },
 
-    async scan({ cursor = '', limit }) {
+    async scan({ cursor = '', limit, where }) {
+      if (where) return search(where, cursor, limit)
       const rows = (await run('scan', [cursor, limit])).rows.map(sessionRow)
       const next = rows.length < limit ? undefined : rows.at(-1)?.id
       return { records: rows.map(toRecord), ...(next === undefined ? {} : { next }) }

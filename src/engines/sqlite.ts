@@ -22,7 +22,7 @@ import {
   type UserRow,
 } from './rows.ts'
 import { BUSY, isBusy, openExistingFile, openFile, PATIENCE, persist } from './sqlite-file.ts'
-import { demandTables, migrate, pragma, prepareAll, type Statements } from './sqlite-tables.ts'
+import { demandTables, migrate, pragma, prepareAll, type Statements, search } from './sqlite-tables.ts'
 
 export interface SqliteOptions {
   /**
@@ -117,8 +117,9 @@ export function sqlite(source: string | DatabaseSync, options: SqliteOptions = {
         return changes === 1
       }),
 
-    scan: ({ cursor = '', limit }) =>
+    scan: ({ cursor = '', limit, where }) =>
       run(({ scan }) => {
+        if (where) return search(database, where, cursor, limit)
         const rows = scan.all(cursor, limit) as unknown as SessionRow[]
         const next = rows.length < limit ? undefined : rows.at(-1)?.id
         return { records: rows.map(toRecord), ...(next === undefined ? {} : { next }) }

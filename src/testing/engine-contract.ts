@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict'
 import type { Engine, MaybePromise, SessionRecord, UserLedger } from '../core/engine.ts'
+import { fits, type RecordFilter } from '../core/filter.ts'
 
 export interface EngineContractOptions {
   /** Registers one test: `test` of `node:test`, vitest, jest or any other runner. */
@@ -538,6 +539,19 @@ export function engineContract(options: EngineContractOptions): void {
     },
   )
 
+  row('scan: where leaves out nothing that fits, whatever else it leaves out', async (engine) => {
+    if (engine.scan === undefined) return
+    const records = searchable(now)
+    for (const record of records) await engine.create(record)
+    for (const where of FILTERS(now)) {
+      for (const limit of [1, 4, 100]) {
+        const seen = await scanAll(engine, limit, records.length, undefined, where)
+        for (const record of records.filter((each) => fits(each, where)))
+          assert.deepEqual(plain(seen.get(record.id)), plain(record), JSON.stringify([where, limit]))
+      }
+    }
+  })
+
   row('sweep: deletes records and ledgers at or past their time, and nothing else', async (engine) => {
     const at = now + HOUR
     const expiresAt = [at - 1, at, at + 1, at + HOUR]
@@ -680,6 +694,39 @@ function ledger(userId: string, version: number, now: number): UserLedger {
   }
 }
 
+/** Records that differ in what can be searched for, in odd ways, too. */
+function searchable(now: number): SessionRecord[] {
+  const clients = [
+    { ip: '192.0.2.1', userAgent: 'Mozilla/5.0 (X11; Linux) Gecko/20100101 Firefox/140.0' },
+    { ip: '192.0.20.1', userAgent: 'Mozilla/5.0 (Windows NT 10.0) Chrome/140.0 Safari/537.36 Edg/140.0' },
+    { ip: '2001:db8::1', userAgent: 'ÄPFEL "quoted" \\ 100%_sure 🙂' },
+    { ip: '2001:db8:1::1' },
+    { userAgent: '"ip":"192.0.2.1' },
+    {},
+  ]
+  return clients.flatMap((client, index) => [
+    { ...full(now), client, createdAt: now - index * 1_000 },
+    { ...bare(now), client, createdAt: now - index * 1_000 },
+    { ...tombstone({ ...full(now), client, createdAt: now - index * 1_000 }), version: 1 },
+  ])
+}
+
+const FILTERS = (now: number): RecordFilter[] => [
+  {},
+  { live: true },
+  ...['192.0.2.', '192.0.2.1', '2001:db8:', '', '%', '"', "'"].map((ipStarts) => ({ ipStarts })),
+  ...[['FIREFOX'], ['edg', 'firefox'], ['äpfel'], ['100%_'], ['"quoted" \\'], ['%'], ['_'], ["'"], []].map(
+    (any) => ({
+      userAgentHas: [any],
+    }),
+  ),
+  { userAgentHas: [['mozilla'], ['chrome', 'linux']] },
+  { createdFrom: now - 2_000 },
+  { createdUntil: now - 2_000 },
+  { createdFrom: now - 3_000.5, createdUntil: now - 999.5 },
+  { live: true, ipStarts: '192.', userAgentHas: [['o']], createdFrom: now - 1_000, createdUntil: now },
+]
+
 /** Runs a write for each of the rivals at once. @returns those whose write was true */
 async function race<T>(rivals: readonly T[], write: (rival: T) => MaybePromise<boolean>): Promise<T[]> {
   const results = await Promise.all(rivals.map(async (rival) => write(rival)))
@@ -700,11 +747,16 @@ async function scanAll(
   limit: number,
   most: number,
   between: (page: readonly SessionRecord[]) => Promise<void> = async () => {},
+  where?: RecordFilter,
 ): Promise<Map<string, SessionRecord>> {
   const seen = new Map<string, SessionRecord>()
   let cursor: string | undefined
   for (let page = 0; page <= 10 * most + 10; page++) {
-    const { records, next } = await engine.scan!({ limit, ...(cursor === undefined ? {} : { cursor }) })
+    const { records, next } = await engine.scan!({
+      limit,
+      ...(cursor === undefined ? {} : { cursor }),
+      ...(where === undefined ? {} : { where }),
+    })
     for (const record of records) seen.set(record.id, record)
     await between(records)
     if (next === undefined) return seen
