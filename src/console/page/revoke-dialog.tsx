@@ -4,8 +4,9 @@ import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Failure } from './client.ts'
 import { sayFailure, useShared } from './hooks.ts'
+import { type Intent, inWords, type Named } from './intent.ts'
 import { Problem } from './parts.tsx'
-import { carryOut, goAndProve, type Intent, inWords, type Named } from './revoking.ts'
+import { carryOut, goAndProve } from './revoking.ts'
 import { count } from './words.ts'
 
 /** What is typed to end everybody's. */
