@@ -68,7 +68,7 @@ function test(args) {
   const where = browser === undefined ? 'WITHOUT a browser' : `browser: ${browser}`
   const files = args.length > 0 ? args : ['test/!(deep|servers)/**/*.test.ts']
   const steps = [
-    ['types', () => bin('tsc', ['-p', 'tsconfig.json'])],
+    ['types', types],
     ['lint and format', () => bin('biome', ['check', '--error-on-warnings', '.'])],
     ['build', () => build({ fresh: true })],
     [`tests (${where})`, () => run(node('tests'), [...testing, ...files], env)],
@@ -147,9 +147,12 @@ function load() {
 
 function check() {
   install()
-  finish(
-    [bin('tsc', ['-p', 'tsconfig.json']), bin('biome', ['check', '--error-on-warnings', '.'])].every(Boolean),
-  )
+  finish([types(), bin('biome', ['check', '--error-on-warnings', '.'])].every(Boolean))
+}
+
+/** Of the sources, the tests and the rest; and of the console's page, which runs in browsers. */
+function types() {
+  return ['tsconfig.json', 'tsconfig.page.json'].map((project) => bin('tsc', ['-p', project])).every(Boolean)
 }
 
 function format() {
@@ -203,11 +206,18 @@ function benchScale(args) {
 function build({ fresh = false } = {}) {
   if (task === 'build') install()
   const stamp = join(modules, '.holdfast-built')
-  const made = hash([...filesBelow('src'), 'package.json', 'tsconfig.json', 'tsconfig.build.json'])
+  const made = hash([
+    ...filesBelow('src'),
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    join('tools', 'page.mjs'),
+  ])
   if (!fresh && existsSync('dist') && read(stamp) === made) return true
   say('building dist')
   const beside = `.holdfast-dist-${process.pid}`
-  const passed = bin('tsc', ['-p', 'tsconfig.build.json', '--outDir', beside], 2)
+  const compiled = bin('tsc', ['-p', 'tsconfig.build.json', '--outDir', beside], 2)
+  const passed = compiled && run(node(), [join('tools', 'page.mjs'), join(beside, 'console', 'page')])
   if (passed) {
     rmSync('dist', { recursive: true, force: true })
     renameSync(beside, 'dist')

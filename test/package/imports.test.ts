@@ -14,10 +14,13 @@ interface Edge {
 }
 
 const root = join(import.meta.dirname, '../..')
-const edges = globSync('src/**/*.ts', { cwd: root }).flatMap((file) => edgesOf(file.replaceAll('\\', '/')))
+const edges = globSync('src/**/*.{ts,tsx}', { cwd: root }).flatMap((file) =>
+  edgesOf(file.replaceAll('\\', '/')),
+)
 
 const core = /^src\/core\//
 const address = /^src\/address\.ts$/
+const page = /^src\/console\/page\//
 const crypto = /^#crypto$/
 const builtin = /^node:/
 const anyPackage = /^(?!node:|#|src\/)/
@@ -61,6 +64,7 @@ const allowed: Record<string, readonly RegExp[]> = {
   ],
   'src/templates/': [/^src\/templates\//, core, crypto, anyPackage],
   'src/adapters/': [/^src\/adapters\//, /^src\/proxy\.ts$/, address, core, crypto, builtin, anyPackage],
+  'src/console/page/': [/^src\/console\/page\//, /^preact(?:\/hooks)?$/, /^uplot$/],
   'src/address.ts': [core, builtin, anyPackage],
   'src/proxy.ts': [address, core, crypto, builtin, anyPackage],
   'src/create-sessions.ts': [/^src\/bindings\//, /^src\/proxy\.ts$/, core],
@@ -70,6 +74,7 @@ const allowed: Record<string, readonly RegExp[]> = {
 /** What may be imported for its types alone, besides. */
 const allowedTypes: Record<string, readonly RegExp[]> = {
   'src/core/': [/^@standard-schema\/spec$/],
+  'src/console/page/': [/^src\/console\/api\.ts$/, /^src\/core\/duration\.ts$/],
 }
 
 for (const [folder, patterns] of Object.entries(allowed)) {
@@ -107,11 +112,17 @@ test('nothing imports index.ts, a command or the test kit but themselves', () =>
   assert.deepEqual(outside.map(show), [])
 })
 
+test("nothing imports the console's page, which is bundled and runs in browsers", () => {
+  const outside = edges.filter(({ from, to }) => page.test(to) && !page.test(from))
+  assert.deepEqual(outside.map(show), [])
+})
+
 test('every package that is imported is one that users get or bring, and core needs no optional one', () => {
   const shipped = Object.keys(manifest.dependencies)
   const brought = Object.keys(manifest.peerDependencies)
   const offending = edges.filter(({ from, to, typeOnly }) => {
-    if (!anyPackage.test(to) || typeOnly) return false
+    // What the page imports is in its bundle.
+    if (!anyPackage.test(to) || typeOnly || page.test(from)) return false
     const name = to.split('/', to.startsWith('@') ? 2 : 1).join('/')
     return !shipped.includes(name) && !(brought.includes(name) && !core.test(from))
   })
@@ -119,7 +130,7 @@ test('every package that is imported is one that users get or bring, and core ne
 })
 
 test('the sources that are imported exist', () => {
-  const files = new Set(edges.map((edge) => edge.from).concat(globSync('src/**/*.ts', { cwd: root })))
+  const files = new Set(edges.map((edge) => edge.from).concat(globSync('src/**/*.{ts,tsx}', { cwd: root })))
   const missing = edges.filter(({ to }) => to.startsWith('src/') && !files.has(to))
   assert.deepEqual(missing.map(show), [])
 })
