@@ -139,13 +139,8 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
     async loadUser(userId) {
       const { rows } = await run('loadUser', [toColumn(userId)])
       if (!rows[0]) return undefined
-      const [user_id, version, expires_at, ledger] = rows[0]
-      return toLedger({
-        user_id: String(user_id),
-        version: Number(version),
-        expires_at: Number(expires_at),
-        ledger: String(ledger),
-      })
+      const [user, version, expiresAt, ledger] = rows[0]
+      return toLedger([String(user), Number(version), Number(expiresAt), String(ledger)])
     },
 
     async replaceUser(next, version) {
@@ -156,7 +151,7 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
 
     async scan({ cursor = '', limit }) {
       const rows = (await run('scan', [cursor, limit])).rows.map(sessionRow)
-      const next = rows.length < limit ? undefined : rows.at(-1)?.id
+      const next = rows.length < limit ? undefined : rows.at(-1)?.[0]
       return { records: rows.map(toRecord), ...(next === undefined ? {} : { next }) }
     },
 
@@ -195,14 +190,8 @@ async function persist<T>(attempt: () => Promise<T>): Promise<T> {
 
 /** What a 64-bit integer comes back as is up to the client's settings: text, a number or a bigint. */
 function sessionRow([id, version, user, seenAt, expiresAt, record]: readonly unknown[]): SessionRow {
-  return {
-    id: String(id),
-    version: Number(version),
-    user_id: user === null ? null : String(user),
-    seen_at: Number(seenAt),
-    expires_at: Number(expiresAt),
-    record: String(record),
-  }
+  const userId = user === null ? null : String(user)
+  return [String(id), Number(version), userId, Number(seenAt), Number(expiresAt), String(record)]
 }
 
 function codeOf(error: unknown): string {

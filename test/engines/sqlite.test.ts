@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url'
 import type { Engine, SessionRecord, UserLedger } from '../../src/core/engine.ts'
 import { type SqliteOptions, sqlite } from '../../src/engines/sqlite.ts'
 import { engineContract } from '../../src/testing/engine-contract.ts'
+import { makeVersion1 } from './sqlite-version-1.ts'
 
 const CHILD = fileURLToPath(new URL('./sqlite-child.ts', import.meta.url))
 
@@ -182,7 +183,7 @@ describe('sqlite: what can not be used is refused at once, by name', () => {
     database.exec('UPDATE holdfast_schema SET version = 99')
     refused(
       () => file,
-      /can't use .*: its tables are of version 99, and this package knows 1; update holdfast/,
+      /can't use .*: its tables are of version 99, and this package knows 2; update holdfast/,
     )
     refused(() => database, /version 99/)
     database.close()
@@ -435,16 +436,17 @@ describe('sqlite: other processes', { concurrency: false }, () => {
     await engine.close?.()
   })
 
-  test('4 processes open one new file at the same moment: all serve, one schema, one insert wins', async () => {
-    for (let round = 0; round < 3; round++) {
+  test('4 processes open one file, new or old, at the same moment: all serve, one schema, one insert wins', async () => {
+    for (let round = 0; round < 4; round++) {
       const file = newFile()
+      if (round >= 2) makeVersion1(file)
       const at = String(Date.now() + 700)
       const lines = await Promise.all([1, 2, 3, 4].map(() => finished(child('open', file, at))))
       assert.deepEqual(lines.flat().sort(), ['claimed', 'late', 'late', 'late'])
       const database = new DatabaseSync(file)
       assert.deepEqual(
         { ...database.prepare('SELECT count(*) AS n, max(version) AS v FROM holdfast_schema').get() },
-        { n: 1, v: 1 },
+        { n: 1, v: 2 },
       )
       assert.equal(database.prepare('PRAGMA integrity_check').get()?.integrity_check, 'ok')
       database.close()
