@@ -129,12 +129,12 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
       return rows[0] && toRecord(sessionRow(rows[0]))
     },
 
-    create: async (record) => (await run('create', fromRecord(record))).count === 1,
+    create: async (record) => (await run('create', fromRecord(record))).rowCount === 1,
 
-    replace: async (next, version) => (await run('replace', [...fromRecord(next), version])).count === 1,
+    replace: async (next, version) => (await run('replace', [...fromRecord(next), version])).rowCount === 1,
 
     touch: async (id, version, seenAt, expiresAt) =>
-      (await run('touch', [seenAt, expiresAt, toColumn(id), version])).count === 1,
+      (await run('touch', [seenAt, expiresAt, toColumn(id), version])).rowCount === 1,
 
     async loadUser(userId) {
       const { rows } = await run('loadUser', [toColumn(userId)])
@@ -145,8 +145,10 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
 
     async replaceUser(next, version) {
       const row = fromLedger(next)
-      const { count } = await (version === 0 ? run('createUser', row) : run('replaceUser', [...row, version]))
-      return count === 1
+      const { rowCount } = await (version === 0
+        ? run('createUser', row)
+        : run('replaceUser', [...row, version]))
+      return rowCount === 1
     },
 
     async scan({ cursor = '', limit }) {
@@ -156,8 +158,9 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
     },
 
     async sweep(now, limit) {
-      const { count } = await run('sweep', [now, limit])
-      return count < limit ? count + (await run('sweepUsers', [now, limit - count])).count : count
+      const count = (await run('sweep', [now, limit])).rowCount ?? 0
+      if (count >= limit) return count
+      return count + ((await run('sweepUsers', [now, limit - count])).rowCount ?? 0)
     },
 
     close() {
