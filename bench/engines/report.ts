@@ -76,7 +76,8 @@ ${aims(rows)}
 
 The floor is hand-written code on the bare client, ioredis with \`enableAutoPipelining\` or a pool of pg: one cookie, an HMAC, one GET or one prepared SELECT,
 JSON; a write is the same and one SET or one upsert. No revocation, no renewal, and of two parallel writers one loses. Holdfast is given the very same
-clients. What it sends is counted at the server by the engines' own tests: one command of Redis, one statement of PostgreSQL, for each read.
+clients. What it sends is counted at the server by the engines' own tests: one command of Redis, one statement of PostgreSQL, for each read; behind a
+[near cache](engines.md#near-cache) none, while the store says that nothing has changed. Each write is told back to it, and a PostgreSQL that notifies works more.
 
 ## Latency
 

@@ -10,7 +10,7 @@ import { redis } from '../../src/engines/redis.ts'
 import { writeArguments } from '../../src/engines/redis-scripts.ts'
 import { fromLedger, fromRecord } from '../../src/engines/rows.ts'
 import { sqlite } from '../../src/engines/sqlite.ts'
-import { prepareAll } from '../../src/engines/sqlite-tables.ts'
+import { fromSession, prepareAll } from '../../src/engines/sqlite-tables.ts'
 import { databaseOf, PostgresServer } from '../../test/servers/postgres/server.ts'
 import { type Scope, temporaryFolder } from '../../test/servers/process.ts'
 import { startRedis } from '../../test/servers/redis/server.ts'
@@ -46,7 +46,7 @@ export const STORES: Readonly<Record<StoreName, (scope: Scope) => Promise<Store>
       place,
       async write(records, ledgers) {
         database.exec('BEGIN')
-        for (const record of records) create.run(...fromRecord(record))
+        for (const record of records) create.run(...fromSession(record))
         for (const ledger of ledgers) createUser.run(...fromLedger(ledger))
         database.exec('COMMIT')
       },

@@ -53,10 +53,19 @@ export class Committer {
   /**
    * Performs what is pending: one write, or none; for a login three, for a logout two.
    *
-   * @returns undefined when there is nothing to do: visitors don't cost a promise
+   * @returns undefined when there is nothing to do: neither visitors nor those who only read cost a promise
    */
   perform(state: SessionState): Promise<void> | undefined {
-    return isLive(state.opened.verdict) || asksForAnything(state.pending) ? this.#perform(state) : undefined
+    return asksForAnything(state.pending) || !this.#isSettled(state) ? this.#perform(state) : undefined
+  }
+
+  /** Whether a session of which nothing is asked stays as it is, and so does its token. */
+  #isSettled(state: SessionState): boolean {
+    const { opened, pending } = state
+    if (!isLive(opened.verdict)) return true
+    const intent = this.#intentOf(state, pending)
+    if (plan(opened, opened.record, intent, this.#policy).kind !== 'nothing') return false
+    return planToken(opened, opened.record!, intent, this.#policy) === 'nothing'
   }
 
   async #perform(state: SessionState): Promise<void> {
@@ -102,16 +111,9 @@ export class Committer {
   }
 
   async #update(state: SessionState, pending: Pending, opened: SessionRecord): Promise<void> {
-    const { context, passive } = state
-    const { reauthenticate, changes, renew } = pending
-    const intent: Intent = {
-      context,
-      at: commitTime(state),
-      replay: changes.length > 0 ? (data) => this.#replay(state, data, pending) : null,
-      reauthenticate,
-      renew,
-      passive,
-    }
+    const { context } = state
+    const { reauthenticate } = pending
+    const intent = this.#intentOf(state, pending)
     if (!intent.replay && !reauthenticate) {
       const step = plan(state.opened, opened, intent, this.#policy)
       const done =
@@ -294,6 +296,13 @@ export class Committer {
   #maxAge(record: SessionRecord, now: Millis): number | null {
     if (!record.remembered) return null
     return Math.max(0, Math.floor((deadlines(record, this.#policy).absolute - now) / 1000))
+  }
+
+  #intentOf(state: SessionState, pending: Pending): Intent {
+    const { context, passive } = state
+    const { changes, reauthenticate, renew } = pending
+    const replay = changes.length > 0 ? (data: string) => this.#replay(state, data, pending) : null
+    return { context, at: commitTime(state), replay, reauthenticate, renew, passive }
   }
 
   /** What the request makes of `text`. Its own view is that already, unless another request changed the data meanwhile. */

@@ -1,5 +1,5 @@
 import type { Millis } from './duration.ts'
-import type { EndReason, Engine, SessionRecord } from './engine.ts'
+import type { EndReason, Engine, MaybePromise, SessionRecord } from './engine.ts'
 import { SessionError } from './errors.ts'
 import { expiry } from './judge.ts'
 import { tombstone } from './plan.ts'
@@ -41,13 +41,9 @@ export class Records {
   }
 
   /** @param fresh - read from the primary, for a decision that ends something */
-  async load(id: string, fresh: boolean): Promise<SessionRecord | null> {
-    const record = await this.#engine.load(id, { fresh })
-    // A store that mixes up its replies must never make one user another.
-    if (record && record.id !== id) {
-      throw new SessionError('ERR_ENGINE', 'The session store returned another record than was asked for.')
-    }
-    return record ?? null
+  load(id: string, fresh: boolean): MaybePromise<SessionRecord | null> {
+    const found = this.#engine.load(id, { fresh })
+    return found instanceof Promise ? found.then((record) => expected(record, id)) : expected(found, id)
   }
 
   /** Loads those that are neither ended nor expired. */
@@ -140,6 +136,14 @@ export class Records {
     if (failed) throw failed.reason
     return null
   }
+}
+
+/** A store that mixes up its replies must never make one user another. */
+function expected(record: SessionRecord | undefined, id: string): SessionRecord | null {
+  if (record && record.id !== id) {
+    throw new SessionError('ERR_ENGINE', 'The session store returned another record than was asked for.')
+  }
+  return record ?? null
 }
 
 /** Whether a record is neither ended nor expired. */

@@ -105,7 +105,7 @@ export interface SessionState {
   clearSiteData: readonly string[]
   /** Settles when the commits begun so far are done; never rejects. Null before the first. */
   performing: Promise<void> | null
-  readonly commit: () => Promise<void>
+  readonly commit: () => Promise<void> | undefined
   readonly report: (name: EventName, details: EventDetails) => void
 }
 

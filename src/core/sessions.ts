@@ -150,7 +150,8 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     const dropped = status >= 500 || (status >= 400 && (login !== null || reauthenticate !== null))
     if (dropped) state.pending = { ...nothingPending(), terminate }
     state.closed = true
-    await this.#perform(state)
+    const turn = this.#perform(state)
+    if (turn) await turn
     return effectsOf(state)
   }
 
@@ -328,12 +329,17 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     this.#report('session_revoked', context, { sessionId: tombstone.id, userId: tombstone.userId, reason })
   }
 
-  async #perform(state: SessionState): Promise<void> {
+  /** @returns undefined when there is nothing to do */
+  #perform(state: SessionState): Promise<void> | undefined {
     // One after another: what an early commit that nobody awaits has begun must be durable, too, before the response leaves.
     const before = state.performing
     const turn = before ? before.then(() => this.#committer.perform(state)) : this.#committer.perform(state)
-    if (!turn) return
+    if (!turn) return undefined
     state.performing = turn.catch(() => {})
+    return this.#finish(state, turn)
+  }
+
+  async #finish(state: SessionState, turn: Promise<void>): Promise<void> {
     try {
       await turn
     } catch (error) {

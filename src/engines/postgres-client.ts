@@ -12,7 +12,7 @@ export interface PgPool {
     readonly values: unknown[]
     readonly rowMode: 'array'
     readonly query_timeout: number
-  }): Promise<{ readonly rows: readonly (readonly unknown[])[]; readonly rowCount: number | null }>
+  }): Promise<Result>
 }
 
 /** What is used of the `sql` of `postgres`. That of `sql.begin` won't do, for the same reason. */
@@ -35,7 +35,7 @@ export type Value = string | number | null
 
 /** How many rows it changed or found, and those that it returned, as arrays: clients may be set up to rename columns. */
 export interface Result {
-  readonly count: number
+  readonly rowCount: number | null
   readonly rows: readonly (readonly unknown[])[]
 }
 
@@ -52,22 +52,20 @@ export function runnerOf(client: PgPool | PostgresJs): Run {
   if (isPostgresJs(client)) {
     return async ({ name, text }, values = []) => {
       const rows = await client.unsafe(text, [...values], { prepare: name !== null }).values()
-      return { rows, count: rows.count }
+      return { rows, rowCount: rows.count }
     }
   }
   if (!isPgPool(client)) {
     throw new SessionError('ERR_OPTION', 'postgres: expected a Pool of pg, or the sql of postgres.js')
   }
-  return async ({ name, text }, values = []) => {
-    const { rows, rowCount } = await client.query({
+  return ({ name, text }, values = []) =>
+    client.query({
       ...(name !== null && { name }),
       text,
       values: [...values],
       rowMode: 'array',
       query_timeout: client.options.query_timeout || QUERY_TIMEOUT,
     })
-    return { rows, count: rowCount ?? 0 }
-  }
 }
 
 function isPostgresJs(client: unknown): client is PostgresJs {

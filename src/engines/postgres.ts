@@ -149,41 +149,39 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
       return rows[0] && toRecord(sessionRow(rows[0]))
     },
 
-    create: async (record) => (await run('create', fromRecord(record))).count === 1,
+    create: async (record) => (await run('create', fromRecord(record))).rowCount === 1,
 
-    replace: async (next, version) => (await run('replace', [...fromRecord(next), version])).count === 1,
+    replace: async (next, version) => (await run('replace', [...fromRecord(next), version])).rowCount === 1,
 
     touch: async (id, version, seenAt, expiresAt) =>
-      (await run('touch', [seenAt, expiresAt, toColumn(id), version])).count === 1,
+      (await run('touch', [seenAt, expiresAt, toColumn(id), version])).rowCount === 1,
 
     async loadUser(userId) {
       const { rows } = await run('loadUser', [toColumn(userId)])
       if (!rows[0]) return undefined
-      const [user_id, version, expires_at, ledger] = rows[0]
-      return toLedger({
-        user_id: String(user_id),
-        version: Number(version),
-        expires_at: Number(expires_at),
-        ledger: String(ledger),
-      })
+      const [user, version, expiresAt, ledger] = rows[0]
+      return toLedger([String(user), Number(version), Number(expiresAt), String(ledger)])
     },
 
     async replaceUser(next, version) {
       const row = fromLedger(next)
-      const { count } = await (version === 0 ? run('createUser', row) : run('replaceUser', [...row, version]))
-      return count === 1
+      const { rowCount } = await (version === 0
+        ? run('createUser', row)
+        : run('replaceUser', [...row, version]))
+      return rowCount === 1
     },
 
     async scan({ cursor = '', limit, where }) {
       if (where) return search(where, cursor, limit)
       const rows = (await run('scan', [cursor, limit])).rows.map(sessionRow)
-      const next = rows.length < limit ? undefined : rows.at(-1)?.id
+      const next = rows.length < limit ? undefined : rows.at(-1)?.[0]
       return { records: rows.map(toRecord), ...(next === undefined ? {} : { next }) }
     },
 
     async sweep(now, limit) {
-      const { count } = await run('sweep', [now, limit])
-      return count < limit ? count + (await run('sweepUsers', [now, limit - count])).count : count
+      const count = (await run('sweep', [now, limit])).rowCount ?? 0
+      if (count >= limit) return count
+      return count + ((await run('sweepUsers', [now, limit - count])).rowCount ?? 0)
     },
 
     close() {
@@ -216,14 +214,8 @@ async function persist<T>(attempt: () => Promise<T>): Promise<T> {
 
 /** What a 64-bit integer comes back as is up to the client's settings: text, a number or a bigint. */
 function sessionRow([id, version, user, seenAt, expiresAt, record]: readonly unknown[]): SessionRow {
-  return {
-    id: String(id),
-    version: Number(version),
-    user_id: user === null ? null : String(user),
-    seen_at: Number(seenAt),
-    expires_at: Number(expiresAt),
-    record: String(record),
-  }
+  const userId = user === null ? null : String(user)
+  return [String(id), Number(version), userId, Number(seenAt), Number(expiresAt), String(record)]
 }
 
 function codeOf(error: unknown): string {

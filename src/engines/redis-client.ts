@@ -78,6 +78,21 @@ function ofIoredis(client: IoredisClient): Commands {
   const nodes = isFunction(client, 'nodes') ? (client as IoredisCluster).nodes.bind(client) : undefined
   const { keyPrefix = '' } = client.options as { keyPrefix?: string }
 
+  /** By its name in lower case iovalkey knows where a command has its keys, and so where to send it. */
+  const send = ([name, ...args]: readonly string[]) => client.call(name!.toLowerCase(), ...args)
+
+  /** An automatic pipeline of which only some commands moved doesn't follow them; one of a single command does. */
+  async function follow(_key: string, command: readonly string[]): Promise<unknown> {
+    try {
+      return await send(command)
+    } catch (error) {
+      if (!isElsewhere(error)) throw error
+      const [reply] = await sendAll([command])
+      if (reply instanceof Error) throw reply
+      return reply
+    }
+  }
+
   async function sendAll(commands: readonly (readonly string[])[]): Promise<unknown[]> {
     const pipeline = client.pipeline()
     for (const [name, ...args] of commands) pipeline.call(name!.toLowerCase(), ...args)
@@ -89,18 +104,7 @@ function ofIoredis(client: IoredisClient): Commands {
     cluster: nodes !== undefined,
     keyPrefix,
 
-    async send(_key, [name, ...args]) {
-      try {
-        // By its name in lower case iovalkey knows where a command has its keys, and so where to send it.
-        return await client.call(name!.toLowerCase(), ...args)
-      } catch (error) {
-        if (!isElsewhere(error)) throw error
-        // An automatic pipeline of which only some commands moved doesn't follow them; one of a single command does.
-        const [reply] = await sendAll([[name!, ...args]])
-        if (reply instanceof Error) throw reply
-        return reply
-      }
-    },
+    send: nodes ? follow : (_key, command) => send(command),
 
     sendAll: (_key, commands) => sendAll(commands),
 

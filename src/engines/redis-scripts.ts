@@ -136,19 +136,21 @@ function digits(value: number): string {
   throw new SessionError('ERR_ENGINE', `redis: expected a whole number, 0 or more, but got ${String(value)}`)
 }
 
-/** @returns the numbers of the head, and the body, read */
-export function parseValue(text: string): {
-  version: number
-  seenAt: Millis
-  expiresAt: Millis
-  body: unknown
-} {
-  const [version, seenAt, expiresAt] = [0, 1, 2].map((part) =>
-    Number(text.slice(part * DIGITS, (part + 1) * DIGITS)),
-  )
+/** A stored value: the numbers of its head, and its body, read. */
+export interface Value {
+  readonly version: number
+  readonly seenAt: Millis
+  readonly expiresAt: Millis
+  readonly body: unknown
+}
+
+export function parseValue(text: string): Value {
+  const version = Number(text.slice(0, DIGITS))
+  const seenAt = Number(text.slice(DIGITS, 2 * DIGITS))
+  const expiresAt = Number(text.slice(2 * DIGITS, 3 * DIGITS))
   try {
-    if (!Number.isSafeInteger(version! + seenAt! + expiresAt!)) throw new Error()
-    return { version: version!, seenAt: seenAt!, expiresAt: expiresAt!, body: JSON.parse(text.slice(HEAD)) }
+    if (!Number.isSafeInteger(version + seenAt + expiresAt)) throw new Error()
+    return { version, seenAt, expiresAt, body: JSON.parse(text.slice(HEAD)) }
   } catch {
     // The parser's own message would quote the record.
     throw new SessionError('ERR_ENGINE', 'redis: a stored value is none of this package')

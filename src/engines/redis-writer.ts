@@ -38,24 +38,25 @@ export class Writer {
 
   async write(key: string, write: Write, { confirmed, growing }: Manner): Promise<boolean> {
     const args = writeArguments(write, confirmed)
-    const said = String(await this.#writeWithin(key, write, args, growing))
+    let said: string
+    try {
+      said = String(await this.run(growing ? SCRIPTS.write : SCRIPTS.writeWhenFull, key, args))
+    } catch (error) {
+      said = String(await this.#writeWithin(key, write, args, error))
+    }
     if (said === '0' || said === '-1') return false
     if (confirmed && !this.#looked) await this.#look(key)
     if (said !== '1') await this.#confirm(said, key)
     return true
   }
 
-  async #writeWithin(key: string, write: Write, args: readonly string[], growing: boolean): Promise<unknown> {
-    try {
-      return await this.run(growing ? SCRIPTS.write : SCRIPTS.writeWhenFull, key, args)
-    } catch (error) {
-      const full = error instanceof SessionError && error.code === 'ERR_ENGINE_FULL'
-      if (!full || write.expected === null) throw error
-      // Renewals, and changes that need no room, go on.
-      const reply = await this.run(SCRIPTS.writeWhenFull, key, withinSlack(args))
-      if (Number(reply) < 0) throw error
-      return reply
-    }
+  /** On a server that is full: renewals, and changes that need no room, go on. */
+  async #writeWithin(key: string, write: Write, args: readonly string[], error: unknown): Promise<unknown> {
+    const full = error instanceof SessionError && error.code === 'ERR_ENGINE_FULL'
+    if (!full || write.expected === null) throw error
+    const reply = await this.run(SCRIPTS.writeWhenFull, key, withinSlack(args))
+    if (Number(reply) < 0) throw error
+    return reply
   }
 
   async run(script: Script, key: string, args: readonly string[]): Promise<unknown> {

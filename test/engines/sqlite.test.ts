@@ -18,6 +18,7 @@ import type { Engine, SessionRecord, UserLedger } from '../../src/core/engine.ts
 import type { RecordFilter } from '../../src/core/filter.ts'
 import { type SqliteOptions, sqlite } from '../../src/engines/sqlite.ts'
 import { engineContract } from '../../src/testing/engine-contract.ts'
+import { makeVersion1 } from './sqlite-version-1.ts'
 
 const CHILD = fileURLToPath(new URL('./sqlite-child.ts', import.meta.url))
 
@@ -58,7 +59,7 @@ describe('sqlite: what is searched for', () => {
         found.push(...page.records.map(({ id }) => id))
         cursor = page.next
       } while (cursor !== undefined)
-      return found
+      return found.sort()
     }
     assert.deepEqual(await search({ ipStarts: '192.0.2.17' }), ['s17'])
     assert.deepEqual(await search({ userAgentHas: [['100%_SURE']] }), ['s13'])
@@ -66,7 +67,7 @@ describe('sqlite: what is searched for', () => {
     assert.deepEqual(await search({ userAgentHas: [['%']] }), ['s13'])
     assert.deepEqual(
       await search({ userAgentHas: [['curl'], ['/1', '/2']] }, 100),
-      's1 s2 s10 s11 s12 s14 s15 s16 s17 s18 s19'.split(' '),
+      's1 s10 s11 s12 s14 s15 s16 s17 s18 s19 s2'.split(' '),
     )
     assert.deepEqual(await search({ createdFrom: 1_700_000_000_018 }), ['s18', 's19'])
     assert.deepEqual(await search({ createdUntil: 1_700_000_000_001 }), ['s0', 's1'])
@@ -225,7 +226,7 @@ describe('sqlite: what can not be used is refused at once, by name', () => {
     database.exec('UPDATE holdfast_schema SET version = 99')
     refused(
       () => file,
-      /can't use .*: its tables are of version 99, and this package knows 1; update holdfast/,
+      /can't use .*: its tables are of version 99, and this package knows 2; update holdfast/,
     )
     refused(() => database, /version 99/)
     database.close()
@@ -478,16 +479,17 @@ describe('sqlite: other processes', { concurrency: false }, () => {
     await engine.close?.()
   })
 
-  test('4 processes open one new file at the same moment: all serve, one schema, one insert wins', async () => {
-    for (let round = 0; round < 3; round++) {
+  test('4 processes open one file, new or old, at the same moment: all serve, one schema, one insert wins', async () => {
+    for (let round = 0; round < 4; round++) {
       const file = newFile()
+      if (round >= 2) makeVersion1(file)
       const at = String(Date.now() + 700)
       const lines = await Promise.all([1, 2, 3, 4].map(() => finished(child('open', file, at))))
       assert.deepEqual(lines.flat().sort(), ['claimed', 'late', 'late', 'late'])
       const database = new DatabaseSync(file)
       assert.deepEqual(
         { ...database.prepare('SELECT count(*) AS n, max(version) AS v FROM holdfast_schema').get() },
-        { n: 1, v: 1 },
+        { n: 1, v: 2 },
       )
       assert.equal(database.prepare('PRAGMA integrity_check').get()?.integrity_check, 'ok')
       database.close()

@@ -27,6 +27,7 @@ export const FACES: Readonly<Record<ConsoleEvent['name'], Face>> = {
   excess_sessions_exceeded: { label: 'Too many sessions', kind: 'trouble' },
   excess_rate_limit_exceeded: { label: 'Rate limited', kind: 'trouble' },
   authn_login_success: { label: 'Logged in', kind: 'login' },
+  authn_new_device: { label: 'New device', kind: 'change' },
   authn_login_fail: { label: 'Login failed', kind: 'trouble' },
   authn_reauthenticated: { label: 'Step-up', kind: 'proof' },
   authn_password_change: { label: 'Password changed', kind: 'proof' },
