@@ -18,7 +18,7 @@ const AGENTS = [
 ]
 
 /** One in a thousand is what the searches are after. */
-function recordOf(index: number, now: number): SessionRecord {
+export function recordOf(index: number, now: number): SessionRecord {
   const rare = index % 1_000 === 500
   return {
     id: `${(index * 7_919) % MANY}-${index}`.padEnd(22, '_'),
