@@ -25,10 +25,10 @@ const SCHEMA = `
 /** A row that somebody edited may be no JSON any more, and must not stop others from being written. */
 const fieldOf = (name: string) => `CASE WHEN json_valid(entry) THEN json_extract(entry, '$.${name}') END`
 
-/** For `readOf`; logs from before there were any get them when they are opened for writing. */
+/** For `readOf`. Equal values stand in the order of `seq`. A log from before there were any gets them when it is opened to be written. */
 const INDEXES = `
-  CREATE INDEX IF NOT EXISTS holdfast_audit_session ON holdfast_audit (${fieldOf('sessionId')}, seq);
-  CREATE INDEX IF NOT EXISTS holdfast_audit_user ON holdfast_audit (${fieldOf('userId')}, seq);`
+  CREATE INDEX IF NOT EXISTS holdfast_audit_session ON holdfast_audit (${fieldOf('sessionId')});
+  CREATE INDEX IF NOT EXISTS holdfast_audit_user ON holdfast_audit (${fieldOf('userId')});`
 
 const INDEXED = "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = 'holdfast_audit_user'"
 const EXISTS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'holdfast_audit'"

@@ -83,7 +83,7 @@ export const WORDS: Readonly<Record<ExplainedName, Words>> = {
     todo: 'Take it for a theft: look at what the session did (holdfast audit tail --session ID), tell the user, end his other sessions.',
   },
   authz_fail: {
-    what: 'A user who is logged in asked for what needs a fresher or a stronger authentication; the code says which.',
+    what: 'A user who is logged in asked for what he may not do, or for what needs a fresher or a stronger authentication; the code says which, and the reason what.',
     todo: 'Nothing, where the page then asks for it. Many for one session: look at what it does.',
   },
   malicious_csrf: {

@@ -43,8 +43,8 @@ const MOST_EVENTS = 500
  * in the events with the operator's name. No answer holds a token or session data.
  *
  * @example
- * const console = createConsole(sessions, { guard: (session) => operators.has(session.userId) })
- * app.use('/console', toListener(console)) // Express, behind protect(sessions)
+ * const consolePage = createConsole(sessions, { guard: (session) => operators.has(session.userId) })
+ * app.use('/console', toListener(consolePage)) // Express, behind protect(sessions)
  *
  * @throws {SessionError} `ERR_OPTION`
  * @see ASVS 8.2.1, 8.3.1, 7.4.5
@@ -57,7 +57,8 @@ export function createConsole<Data extends object>(
   const { path, guard, audit, authenticatedWithin, loginUrl } = settings
   const all = sessions as unknown as Sessions<never>
   const feed = audit ? logFeed(audit.reader) : memoryFeed(all)
-  const watch = new Watch(all, feed)
+  const canSearch = engineOf(sessions).scan !== undefined
+  const watch = new Watch(all, feed, canSearch)
   const assets = openAssets()
   const streams = new Map<string, number>()
   let closed = false
@@ -78,7 +79,7 @@ export function createConsole<Data extends object>(
       title,
       now: Date.now(),
       audit: feed.isLog,
-      canSearch: engineOf(sessions).scan !== undefined,
+      canSearch,
       reauthenticateUrl,
       logoutUrl,
       limits: { ...limits, renewal },

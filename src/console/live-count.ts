@@ -42,6 +42,11 @@ export class LiveCount {
     })
   }
 
+  /** Counts anew: nobody listened for a while. */
+  forget(): void {
+    this.#countedAt = Number.NEGATIVE_INFINITY
+  }
+
   close(): void {
     this.#closed = true
   }
@@ -49,7 +54,7 @@ export class LiveCount {
   #reset(): void {
     this.#counted = 0
     this.#moved = 0
-    this.#countedAt = Number.NEGATIVE_INFINITY
+    this.forget()
   }
 
   async #count(): Promise<void> {

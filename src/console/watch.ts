@@ -19,6 +19,7 @@ const LINGER = 60_000
 
 export class Watch {
   readonly #feed: Feed
+  readonly #canCount: boolean
   readonly #live: LiveCount
   readonly #watchers = new Set<Watcher>()
   #tally = new Tally()
@@ -29,8 +30,10 @@ export class Watch {
   #lookedAt = 0
   #told = 0
 
-  constructor(sessions: Pick<Sessions<never>, 'listPage'>, feed: Feed) {
+  /** @param canCount - whether the engine can list everybody's sessions */
+  constructor(sessions: Pick<Sessions<never>, 'listPage'>, feed: Feed, canCount: boolean) {
     this.#feed = feed
+    this.#canCount = canCount
     this.#live = new LiveCount(sessions)
     // What only this process's memory holds must be counted from the beginning.
     if (!feed.isLog) this.#stop = feed.listen((event) => this.#hear(event))
@@ -70,7 +73,8 @@ export class Watch {
       const since = Date.now() - SPAN
       const events = await this.#feed.recent(since)
       this.#tally = new Tally()
-      this.#from = Math.max(since, events[0]?.at ?? Date.now())
+      this.#live.forget()
+      this.#from = events.reduce((from, { at }) => Math.min(from, at), Date.now())
       for (const event of events) this.#tally.add(event)
       this.#stop = this.#feed.listen((event) => this.#hear(event))
     }
@@ -91,7 +95,7 @@ export class Watch {
       this.#pause()
       return
     }
-    this.#live.refresh()
+    if (this.#canCount) this.#live.refresh()
     const now = Date.now()
     if (this.#live.value !== null) this.#tally.note(now, this.#live.value)
     // What a log tells comes up to a second later: each second is told when it can have been heard of.

@@ -122,13 +122,15 @@ export function statementsOf(tables: PostgresTables, prepared: boolean): Stateme
   return Object.fromEntries(statements) as Statements
 }
 
-/** @param condition - of the columns; its places begin with the third */
+/** @param condition - of the columns, and of `low`; its places begin with the third */
 export function searchOf(tables: PostgresTables, condition: string): string {
   const { sessions } = namesOf(tables)
-  return `WITH page AS MATERIALIZED (
-      SELECT id, version, user_id, seen_at, expires_at, record FROM ${sessions} WHERE id > $1 ORDER BY id LIMIT $2)
+  const columns = 'id, version, user_id, seen_at, expires_at, record'
+  // In "C" letters have the case that ASCII says, and not that of Turkish.
+  const low = condition.includes('low') ? ', lower(record COLLATE "C") AS low' : ''
+  return `WITH page AS MATERIALIZED (SELECT ${columns}${low} FROM ${sessions} WHERE id > $1 ORDER BY id LIMIT $2)
     SELECT ends.last, ends.count, found.* FROM (SELECT max(id) AS last, count(*) AS count FROM page) ends
-    LEFT JOIN (SELECT * FROM page WHERE ${condition}) found ON TRUE`
+    LEFT JOIN (SELECT ${columns} FROM page WHERE ${condition}) found ON TRUE`
 }
 
 /** Skips what others hold: two who sweep at once share the work, and neither waits for a request. */

@@ -65,8 +65,8 @@ export const POSTGRES: Dialect = {
   place: (n) => `$${n}`,
   pattern: (text) => text,
   holds: (place) => `strpos(record, ${place}) > 0`,
-  // In "C" letters have the case that ASCII says, and not that of Turkish.
-  holdsInAnyCase: (place) => `strpos(lower(record COLLATE "C"), ${place}) > 0`,
+  // `low` is what `searchOf` makes of the record, once for all texts.
+  holdsInAnyCase: (place) => `strpos(low, ${place}) > 0`,
   numberBehind: (place) =>
     `substring(substr(record, strpos(record, ${place}) + 12, 20) from '^[0-9]+')::bigint`,
 }

@@ -18,7 +18,7 @@ const AGENTS = [
 ]
 
 /** One in a thousand is what the searches are after. */
-function recordOf(index: number, now: number): SessionRecord {
+export function recordOf(index: number, now: number): SessionRecord {
   const rare = index % 1_000 === 500
   return {
     id: `${(index * 7_919) % MANY}-${index}`.padEnd(22, '_'),
@@ -65,6 +65,15 @@ export interface Line {
 
 export function said({ name, found, slowest, pages, block, cpu }: Line): string {
   return `${name}: ${found} found, ${pages} answers, ${slowest} ms at most, longest block ${block} ms, ${cpu} ms of CPU in all`
+}
+
+/** By the processor's time, and else loosely: whatever this machine does besides is in all the other figures. */
+export function assertQuick({ name, slowest, pages, block, cpu }: Line): void {
+  assert.ok(cpu / pages < 200, `${name}: ${cpu} ms of CPU for ${pages} answers`)
+  assert.ok(
+    slowest < 3_000 && block < 2_000,
+    `${name}: ${slowest} ms, of which nothing else ran for ${block} ms`,
+  )
 }
 
 export async function searchMany(operator: Browser): Promise<Line[]> {

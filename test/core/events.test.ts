@@ -22,6 +22,7 @@ describe('events', () => {
         at: NOW,
         sessionId: 's',
         userId: 'ada',
+        actor: null,
         ip: '203.0.113.7',
         userAgent: 'UA',
         method: 'POST',

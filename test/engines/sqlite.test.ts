@@ -15,6 +15,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Engine, SessionRecord, UserLedger } from '../../src/core/engine.ts'
+import type { RecordFilter } from '../../src/core/filter.ts'
 import { type SqliteOptions, sqlite } from '../../src/engines/sqlite.ts'
 import { engineContract } from '../../src/testing/engine-contract.ts'
 
@@ -39,6 +40,48 @@ describe('sqlite, the user\u2019s own connection: the contract', () => {
   engineContract({
     test,
     create: () => sqlite(new DatabaseSync(newFile(), { readBigInts: true, returnArrays: true } as object)),
+  })
+})
+
+describe('sqlite: what is searched for', () => {
+  test('hands out what fits, and no more, page by page', async () => {
+    const engine = sqlite(newFile())
+    for (let index = 0; index < 20; index++) {
+      const client = { ip: `192.0.2.${index}`, userAgent: index === 13 ? '100%_sure' : `curl/${index}` }
+      await engine.create({ ...record(`s${index}`), client, createdAt: 1_700_000_000_000 + index })
+    }
+    const search = async (where: RecordFilter, limit = 3) => {
+      const found: string[] = []
+      let cursor: string | undefined
+      do {
+        const page = await engine.scan!({ where, limit, ...(cursor !== undefined && { cursor }) })
+        found.push(...page.records.map(({ id }) => id))
+        cursor = page.next
+      } while (cursor !== undefined)
+      return found
+    }
+    assert.deepEqual(await search({ ipStarts: '192.0.2.17' }), ['s17'])
+    assert.deepEqual(await search({ userAgentHas: [['100%_SURE']] }), ['s13'])
+    assert.deepEqual(await search({ userAgentHas: [['100%x']] }), [])
+    assert.deepEqual(await search({ userAgentHas: [['%']] }), ['s13'])
+    assert.deepEqual(
+      await search({ userAgentHas: [['curl'], ['/1', '/2']] }, 100),
+      's1 s2 s10 s11 s12 s14 s15 s16 s17 s18 s19'.split(' '),
+    )
+    assert.deepEqual(await search({ createdFrom: 1_700_000_000_018 }), ['s18', 's19'])
+    assert.deepEqual(await search({ createdUntil: 1_700_000_000_001 }), ['s0', 's1'])
+    assert.equal((await search({})).length, 20)
+    await engine.close!()
+  })
+
+  test('a connection on which LIKE tells cases apart finds no less', async () => {
+    const database = new DatabaseSync(newFile())
+    database.exec('PRAGMA case_sensitive_like = ON')
+    const engine = sqlite(database)
+    await engine.create({ ...record('s'), client: { userAgent: 'CURL/8' } })
+    const { records } = await engine.scan!({ limit: 9, where: { userAgentHas: [['curl']] } })
+    assert.equal(records.length, 1)
+    database.close()
   })
 })
 

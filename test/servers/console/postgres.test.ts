@@ -5,7 +5,7 @@ import { after, describe, test } from 'node:test'
 import { auditTo } from 'holdfast/audit'
 import type { SessionDetail } from '../../../src/console/api.ts'
 import { postgres } from '../../../src/engines/postgres.ts'
-import { fill, MANY, said, searchMany } from '../../console/many.ts'
+import { assertQuick, fill, MANY, said, searchMany } from '../../console/many.ts'
 import { place, read, revoke } from '../../console/support.ts'
 import { missing, PostgresServer } from '../postgres/server.ts'
 
@@ -19,11 +19,7 @@ describe('the console on PostgreSQL', { skip: missing }, () => {
     await fill(engine)
     const lines = await searchMany(operator)
     for (const line of lines) t.diagnostic(said(line))
-    // Loosely, for whatever else this machine does.
-    for (const { name, slowest, block } of lines) {
-      assert.ok(slowest < 1_000, `${name}: ${slowest} ms`)
-      assert.ok(block < 400, `${name}: ${block} ms`)
-    }
+    for (const line of lines) assertQuick(line)
   })
 
   test("one session's life is in the audit log, with whoever ended it", async () => {
