@@ -113,7 +113,7 @@ export async function story(file: string, tell: (event: SessionEvent) => void): 
   const began = Date.now() - 205 * MINUTE
   const home = { ip: '203.0.113.20', userAgent: LINUX }
   const train = { ip: '198.51.100.7', userAgent: LINUX }
-  const updated = { ip: '198.51.100.7', userAgent: LINUX.replaceAll('144.0', '145.0') }
+  const other = { ip: '198.51.100.7', userAgent: AGENTS[4]! }
   const thief = { ip: '192.0.2.66', userAgent: 'curl/8.14.1' }
   let count = 0
   const at = (minutes: number, name: SessionEvent['name'], more: Partial<SessionEvent> = {}) =>
@@ -140,11 +140,12 @@ export async function story(file: string, tell: (event: SessionEvent) => void): 
   at(95, 'session_binding_mismatch', { ...train, reason: 'ip' })
   for (const minutes of [101, 117, 133]) at(minutes, 'session_renewed', train)
   at(136, 'authz_fail', { ...train, path: '/admin/export', code: 'ERR_NOT_RECENT' })
-  at(150, 'session_binding_mismatch', { ...updated, reason: 'userAgent' })
-  at(150, 'session_suspended', { ...updated, reason: 'userAgent' })
-  at(158, 'authn_login_success', { ...updated, ...login })
-  for (const minutes of [168, 184]) at(minutes, 'session_renewed', updated)
-  at(176, 'malicious_csrf', { ...updated, method: 'POST', path: '/transfer', code: 'ERR_CROSS_ORIGIN' })
+  at(150, 'session_binding_mismatch', { ...other, reason: 'userAgent' })
+  at(150, 'session_suspended', { ...other, reason: 'userAgent' })
+  at(158, 'authn_login_success', { ...other, ...login })
+  at(168, 'session_renewed', other)
+  at(176, 'malicious_csrf', { ...other, method: 'POST', path: '/transfer', code: 'ERR_CROSS_ORIGIN' })
+  at(184, 'session_renewed', other)
   at(199, 'authn_token_reuse', { ...thief, path: '/account/cards' })
   at(199, 'session_revoked', { ...thief, path: '/account/cards', reason: 'replayed' })
 
@@ -157,7 +158,10 @@ export async function story(file: string, tell: (event: SessionEvent) => void): 
 }
 
 /** What a lively hour leaves in an audit log. */
-export function hour(tell: (event: SessionEvent) => void): void {
+export async function hour(
+  { tell, settle }: { tell: (event: SessionEvent) => void; settle: () => Promise<void> },
+  howMany = 3_000,
+): Promise<void> {
   const usual = ['session_renewed', 'session_renewed', 'authn_login_success', 'session_renewed'] as const
   const rare = [
     'authn_login_fail',
@@ -170,13 +174,13 @@ export function hour(tell: (event: SessionEvent) => void): void {
     'malicious_csrf',
   ] as const
   const now = Date.now()
-  for (let index = 0; index < 3000; index++) {
+  for (let index = 0; index < howMany; index++) {
     const { id, userId, ip, userAgent } = person(index)
     const isRare = index % 9 === 0
     const name = isRare ? rare[(index / 9) % rare.length]! : usual[(index * 3 + (index >> 4)) % usual.length]!
     const nobody = name === 'session_token_forged' || name === 'authn_login_fail'
     // More of it now and then, as people are.
-    const share = index / 3000
+    const share = index / howMany
     tell({
       id: `hour.${index}`,
       name,
@@ -191,5 +195,8 @@ export function hour(tell: (event: SessionEvent) => void): void {
       reason: name === 'authn_login_success' ? 'pwd' : null,
       code: null,
     })
+    // More at once than its queue has room for would be lost.
+    if (index % 5_000 === 4_999) await settle()
   }
+  await settle()
 }

@@ -254,7 +254,7 @@ const SMALL = `[...document.querySelectorAll('button, input:not([type=checkbox])
   .map(({ each }) => each.outerHTML.slice(0, 80))`
 
 async function lively(place: ConsolePlace): Promise<string> {
-  hour(place.tell)
+  await hour(place)
   const id = await story(place.file, place.tell)
   await place.settle()
   return id

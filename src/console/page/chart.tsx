@@ -150,7 +150,7 @@ function optionsOf(
     width,
     height: HEIGHT,
     legend: { show: false },
-    padding: [8, 4, 0, 0],
+    padding: [8, 20, 0, 0],
     cursor: { y: false, sync: { key: 'overview' }, points: { show: shape === 'area' }, drag: { x: false } },
     scales: { y: { range: (_plot, min, max) => rangeOf(shape, min ?? 0, max ?? 0) } },
     axes: [

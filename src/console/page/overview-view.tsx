@@ -7,10 +7,10 @@ import { bucketsOf, sum } from './figures.ts'
 import { useLive, useNow } from './hooks.ts'
 import { EventItem, keyOf } from './parts.tsx'
 import { linkTo } from './route.ts'
-import { distance } from './time.ts'
 import { faceOf } from './words.ts'
 
 const SPANS = [
+  { name: '1 min', span: 60_000, size: 1_000 },
   { name: '5 min', span: 300_000, size: 5_000 },
   { name: '1 hour', span: 3_600_000, size: 60_000 },
 ] as const
@@ -20,7 +20,7 @@ const LATEST = 14
 
 export function OverviewView(): JSX.Element {
   const { points, counting, events, status } = useLive()
-  const [{ name, span, size }, setSpan] = useState<(typeof SPANS)[number]>(SPANS[0])
+  const [{ name, span, size }, setSpan] = useState<(typeof SPANS)[number]>(SPANS[1])
   const now = useNow()
   const bucket = Math.floor(now / size)
   const buckets = useMemo(() => bucketsOf(points, now, span, size), [points, bucket, span, size])
@@ -47,14 +47,8 @@ export function OverviewView(): JSX.Element {
         <div class="charts">
           <Chart
             title="Live sessions"
-            total={live === null ? '–' : live.toLocaleString('en-GB')}
-            note={
-              live === null
-                ? 'being counted'
-                : counting?.estimate
-                  ? `about, counted ${distance(counting.from, now)} and moved by events`
-                  : 'now'
-            }
+            total={live === null ? '–' : `${counting?.estimate ? '≈ ' : ''}${live.toLocaleString('en-GB')}`}
+            note={live === null ? 'being counted' : 'now'}
             from={buckets.from}
             series={one.live}
             shape="area"

@@ -6,7 +6,7 @@ import type { Millis } from '../../core/duration.ts'
 import type { ConsoleSession } from '../api.ts'
 import { useMedia } from './hooks.ts'
 import { linkToSession } from './route.ts'
-import { distance, full, length } from './time.ts'
+import { distance, length } from './time.ts'
 import type { Found } from './use-sessions.ts'
 
 interface GridProps {
@@ -24,7 +24,7 @@ const COLUMNS = ['User', 'Device', 'Address', 'Created', 'Last seen', 'Ends in',
 const ROW = 36
 const TALL_ROW = 66
 /** Rows beyond the edges, so that a quick scroll shows none that is missing. */
-const BEYOND = 12
+const BEYOND = 8
 
 export function SessionGrid({ found, chosen, gone, now, onChoose, onMore, onEnd }: GridProps): JSX.Element {
   const { sessions, next, isBusy } = found
@@ -108,9 +108,10 @@ export function SessionGrid({ found, chosen, gone, now, onChoose, onMore, onEnd 
         ))}
       </div>
       <div role="rowgroup" class="rows" style={{ height: `${sessions.length * row}px` }}>
+        {/* A row that goes out of sight becomes one that comes. */}
         {shown.map((index) => (
           <Row
-            key={sessions[index]!.id}
+            key={index >= first && index < last ? index % (last - first) : 'active'}
             session={sessions[index]!}
             index={index}
             top={index * row}
@@ -172,10 +173,10 @@ function Row({ session, index, top, now, isActive, isChosen, isGone, onToggle }:
       <span role="gridcell" class="cell address">
         {ip}
       </span>
-      <span role="gridcell" class="cell created" title={full(createdAt)}>
+      <span role="gridcell" class="cell created">
         {distance(createdAt, now)}
       </span>
-      <span role="gridcell" class="cell seen" title={full(seenAt)}>
+      <span role="gridcell" class="cell seen">
         {distance(seenAt, now)}
       </span>
       <span role="gridcell" class="cell ends">

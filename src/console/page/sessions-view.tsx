@@ -1,7 +1,7 @@
 /** All sessions: searched, chosen, ended. @module */
 
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { ConsoleSession } from '../api.ts'
 import { blockOf } from './block.ts'
 import type { Query } from './client.ts'
@@ -22,7 +22,10 @@ export function SessionsView({ query }: { query: Filters }): JSX.Element {
   const request = useRequest(query)
   const { more, ...found } = useSessions(request, changes)
   useEffect(() => setChosen(new Set()), [request, changes])
-  const selected = found.sessions.filter(({ id }) => chosen.has(id))
+  const selected = useMemo(
+    () => (chosen.size === 0 ? [] : found.sessions.filter(({ id }) => chosen.has(id))),
+    [found.sessions, chosen],
+  )
   const user = onlyUser(found, query)
   return (
     <div class="sessions">

@@ -23,12 +23,12 @@ const NOTHING: Found = { sessions: [], next: null, looked: 0, isBusy: true, prob
 /** @param changes when it grows, the search begins anew */
 export function useSessions(query: Query, changes: number): Found & { more: () => void } {
   const [found, setFound] = useState(NOTHING)
-  const current = useRef({ abort: new AbortController(), found: NOTHING })
+  const current = useRef({ abort: new AbortController(), found: NOTHING, seen: new Set<string>() })
   const text = JSON.stringify(query)
 
   const load = useCallback(
     async (before: Found, cursor: string | null, enough: number) => {
-      const { abort } = current.current
+      const { abort, seen } = current.current
       const show = (next: Found) => {
         if (abort.signal.aborted) return
         current.current.found = next
@@ -36,7 +36,6 @@ export function useSessions(query: Query, changes: number): Found & { more: () =
       }
       let result: Found = { ...before, isBusy: true, problem: '' }
       show(result)
-      const seen = new Set(before.sessions.map(({ id }) => id))
       try {
         // A page of a search may be empty, where the server looked at its share and found none.
         do {
@@ -66,7 +65,7 @@ export function useSessions(query: Query, changes: number): Found & { more: () =
 
   useEffect(() => {
     const abort = new AbortController()
-    current.current.abort = abort
+    current.current = { abort, found: NOTHING, seen: new Set() }
     void load(NOTHING, null, FIRST)
     return () => abort.abort()
   }, [load, changes])
