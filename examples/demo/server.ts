@@ -9,7 +9,7 @@ import { type Audit, auditTo } from 'holdfast/audit'
 import { rememberDevices } from 'holdfast/devices'
 import { ip } from 'holdfast/ip'
 import { openEngine } from 'holdfast/open'
-import { userAgent } from 'holdfast/user-agent'
+import { deviceLabel, userAgent } from 'holdfast/user-agent'
 import { createApp } from './src/app.ts'
 import { Attempts } from './src/attempts.ts'
 import { keysBeside } from './src/keys.ts'
@@ -110,6 +110,10 @@ function limitsOf(given: DemoOptions) {
 }
 
 function report(event: SessionEvent): void {
+  if (event.name === 'authn_new_device' && event.reason === 'unknown')
+    say(
+      `          · A mail to ${event.userId} would say: a login from ${deviceLabel(event.userAgent ?? undefined)}.`,
+    )
   console.log(options.json ? JSON.stringify(event) : lineOf(event))
 }
 

@@ -5,7 +5,17 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
-import { type Answer, Client, type Demo, runDemo, SAFARI, startDemo, tokenIn } from './demo-process.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type Answer,
+  Client,
+  type Demo,
+  type Line,
+  runDemo,
+  SAFARI,
+  startDemo,
+  tokenIn,
+} from './demo-process.ts'
 
 const SESSION = '__Host-Http-session'
 const VISITOR = '__Host-Http-visitor'
@@ -387,6 +397,23 @@ describe('in memory, over loopback', () => {
     })
   })
 
+  test('the console is for ada alone, and has a history; whoever else tries is an event', async () => {
+    const [ada, grace] = [await loggedIn(demo, 'ada'), await loggedIn(demo, 'grace')]
+    const me = (await ada.get('/console/api/me')).json()
+    assert.deepEqual([me.userId, me.audit], ['ada', true])
+    assert.equal((await grace.get('/console/api/me')).status, 403)
+    assert.equal((await new Client(demo.url).get('/console/api/me')).status, 401)
+    assert.match((await ada.get('/account')).text, /href="\/console\/"/)
+    assert.doesNotMatch((await grace.get('/account')).text, /console/)
+    await told(demo, ({ name, userId }) => name === 'authz_fail' && userId === 'grace')
+  })
+
+  test('a login from a new device is told', async () => {
+    const client = new Client(demo.url, 'Kiosk/1.0')
+    await client.logIn('grace', 'nanosecond-wire')
+    await told(demo, ({ name, userAgent }) => name === 'authn_new_device' && userAgent === 'Kiosk/1.0')
+  })
+
   test('reauthenticate keeps the session and its data, under a new token', async () => {
     const client = await loggedIn(demo)
     const old = client.copy()
@@ -697,4 +724,10 @@ function sessionCookie(answer: Answer): string {
 /** The code of a JSON error. */
 function codeOf(answer: Answer): unknown {
   return (answer.json() as { error?: { code?: unknown } }).error?.code
+}
+
+/** Waits for an event, which comes by another way than the answer. */
+async function told(demo: Demo, is: (line: Line) => boolean): Promise<void> {
+  for (const end = Date.now() + 5_000; !demo.events().some(is); await sleep(20))
+    assert.ok(Date.now() < end, 'it was never told')
 }
