@@ -99,6 +99,16 @@ describe('sqlite: a file of the first version', () => {
     again.close()
   })
 
+  test('is read by a connection of yours whose rows are arrays, and whose integers are bigints', async () => {
+    const file = newFile()
+    makeVersion1(file, records)
+    for (let time = 0; time < 2; time++) {
+      const database = new DatabaseSync(file, { readBigInts: true, returnArrays: true } as object)
+      assert.deepEqual(await sqlite(database).load('a'), records[0])
+      database.close()
+    }
+  })
+
   test('of two sessions that had one place keeps one, and opens', async () => {
     const file = newFile()
     makeVersion1(
