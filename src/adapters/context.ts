@@ -56,7 +56,8 @@ function schemeOf({ socket }: IncomingMessage): 'http' | 'https' {
   return 'encrypted' in socket && socket.encrypted ? 'https' : 'http'
 }
 
-function fieldOf(body: unknown, name: string): string | null {
+/** A text field of a parsed body. */
+export function fieldOf(body: unknown, name: string): string | null {
   if (typeof body !== 'object' || body === null || !Object.hasOwn(body, name)) return null
   const value = (body as Record<string, unknown>)[name]
   return typeof value === 'string' ? value : null

@@ -1,11 +1,14 @@
 /** One neutral handler, through each adapter. */
 
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
+import formbody from '@fastify/formbody'
 import type express from 'express'
+import fastifyFramework from 'fastify'
 import { answerErrors, protect as protectExpress } from 'holdfast/express'
+import { answerErrors as answerErrorsOfFastify, holdfast } from 'holdfast/fastify'
 import { protect as protectNode } from 'holdfast/node'
 import { protect as protectWeb } from 'holdfast/web'
 import { exchangeOf, type Reply, responseOf } from './application.ts'
@@ -54,6 +57,36 @@ export function expressAdapter(name: string, framework: typeof express): LocalAd
       return app
     },
   }
+}
+
+export const fastify: LocalAdapter = {
+  name: 'Fastify 5',
+  async listen(sessions, handler) {
+    let listener: RequestListener = () => {}
+    const app = fastifyFramework({
+      serverFactory(given) {
+        listener = given as RequestListener
+        return createServer(given)
+      },
+    })
+    await app.register(formbody)
+    // What has no parser is left to the handler.
+    app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    await app.register(holdfast, { sessions })
+    app.setErrorHandler(answerErrorsOfFastify())
+    app.all('/*', async (request, reply) => {
+      const { status = 200, headers = [], body } = await handler(exchange(request.raw, request.session))
+      const named = Object.groupBy(headers, ([name]) => name)
+      for (const [name, lines] of Object.entries(named))
+        reply.header(
+          name,
+          lines!.map(([, value]) => value),
+        )
+      return reply.code(status).send(body)
+    })
+    await app.ready()
+    return listener
+  },
 }
 
 function exchange(req: IncomingMessage, session: AnySession): Exchange {
