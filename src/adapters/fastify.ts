@@ -7,7 +7,6 @@ import type {
   FastifyReply,
   FastifyRequest,
 } from 'fastify'
-import type { Effects } from '../core/effects.ts'
 import { SessionError } from '../core/errors.ts'
 import type { RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
@@ -15,9 +14,8 @@ import type { Sessions } from '../core/sessions.ts'
 import { trustProxies } from '../proxy.ts'
 import { type Answer, answerTo, outlives } from './answer.ts'
 import { anonymousContext, fieldOf, headerOf, nodeContext } from './context.ts'
-import { deferResponse, type Outcome } from './defer.ts'
 import { applyEffects, headersOf } from './effects.ts'
-import { answerFor } from './respond.ts'
+import { commitOnce } from './respond.ts'
 
 /**
  * Names the application's sessions, once, so that `request.session` has their type:
@@ -51,8 +49,8 @@ interface State {
   readonly context: RequestContext
   readonly session: Session
   bodyParsed: boolean
-  /** What the response carries, once the commit was tried. */
-  effects: Effects | null
+  /** Commits, once. */
+  readonly commit: (status: number) => Promise<void>
 }
 
 const STATE = Symbol('holdfast')
@@ -81,29 +79,18 @@ export const holdfast: FastifyPluginCallback<HoldfastOptions> = Object.assign(
 
     async function open(request: FastifyRequest, reply: FastifyReply): Promise<State | SessionError> {
       let context: RequestContext | undefined
+      let state: State | undefined
       try {
-        const field = (name: string) => (state.bodyParsed ? fieldOf(request.body, name) : undefined)
+        const field = (name: string) => (state?.bodyParsed ? fieldOf(request.body, name) : undefined)
         context = { ...nodeContext(request.raw, trust), field }
-        const state: State = { context, session: null as never, bodyParsed: false, effects: null }
         const session = await sessions.open(context)
-        Object.assign(state, { session })
-        deferResponse(reply.raw, (status) => settle(state, status, request))
+        const commit = commitOnce(sessions, session, context, reply.raw)
+        state = { context, session, bodyParsed: false, commit }
         return state
       } catch (error) {
         applyEffects(sessions.failed(context ?? anonymousContext(request.raw)), headersOf(reply.raw))
         if (error instanceof SessionError) return error
         throw error
-      }
-    }
-
-    /** What a response leaves with; by then `onSend` has committed it, unless it was written past Fastify. */
-    async function settle(state: State, status: number, request: FastifyRequest): Promise<Outcome> {
-      if (state.effects) return { effects: state.effects, instead: null }
-      try {
-        return { effects: await sessions.commit(state.session, status), instead: null }
-      } catch (error) {
-        const answer = await answerFor(error, request.raw, {})
-        return { effects: sessions.failed(state.context), instead: { answer, error } }
       }
     }
 
@@ -136,15 +123,10 @@ export const holdfast: FastifyPluginCallback<HoldfastOptions> = Object.assign(
 
     app.addHook('onSend', (request, reply, payload, next) => {
       const state = (request as Ours)[STATE]
-      // A second response, after the first one failed, leaves with what is known of the first.
-      if (!state || state instanceof SessionError || state.effects) return next(null, payload)
-      sessions.commit(state.session, reply.statusCode).then(
-        (effects) => {
-          state.effects = effects
-          next(null, payload)
-        },
+      if (!state || state instanceof SessionError) return next(null, payload)
+      state.commit(reply.statusCode).then(
+        () => next(null, payload),
         (error) => {
-          state.effects = sessions.failed(state.context)
           discard(payload)
           for (const name of Object.keys(reply.getHeaders())) if (!outlives(name)) reply.removeHeader(name)
           if (error instanceof SessionError) reply.code(error.status)

@@ -82,6 +82,19 @@ export class SessionError extends Error {
     }
   }
 
+  /** A line of text that says what went wrong, for frameworks that ask an error for its response, as Hono does. */
+  getResponse(): Response {
+    const { status, code, message, headers } = this
+    return new Response(`${status} ${code}: ${message}\n`, {
+      status,
+      headers: {
+        'Content-Type': 'text/plain; charset=utf-8',
+        'X-Content-Type-Options': 'nosniff',
+        ...headers,
+      },
+    })
+  }
+
   /**
    * @param code - decides the status
    * @param message - what happened, and what to do

@@ -371,7 +371,8 @@ function checkCsrf(session: Session<never>, state: SessionState): void {
   // Never from the URL, which is logged, and sent on as a referrer.
   const value = context.header('x-csrf-token') ?? context.field('csrf_token')
   state.bodyPending = value === undefined
-  if (value === undefined || (value === null && admission.token !== 'required')) return
+  if (value === undefined) return
+  if (value === null && admission.token !== 'required') return
   try {
     session.verifyCsrf(value)
   } catch (error) {

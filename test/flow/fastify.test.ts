@@ -1,7 +1,9 @@
 /** The adapter for Fastify: the scenarios, and what only Fastify has. */
 
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import formbody from '@fastify/formbody'
 import createApp, { type FastifyInstance, type FastifyReply } from 'fastify'
@@ -9,7 +11,7 @@ import type { CsrfOptions, Engine, SessionError } from 'holdfast'
 import { answerErrors, holdfast } from 'holdfast/fastify'
 import { memory } from 'holdfast/memory'
 import { fastify } from './adapters.ts'
-import { type AnySessions, pause, type Site, start, wrapEngine } from './harness.ts'
+import { type AnySessions, pause, type Site, send, start, wrapEngine } from './harness.ts'
 import { scenarios } from './suite.ts'
 
 scenarios(fastify)
@@ -251,6 +253,28 @@ describe('Fastify has', { concurrency: true }, () => {
       'onRequest ada',
       'preHandler ada',
     ])
+  })
+
+  test('a body that comes late loses nobody', async () => {
+    await using site = await serve(async (app, sessions) => {
+      await app.register(holdfast, { sessions })
+      app.post('/', () => `user ${sessions.current().userId}`)
+    })
+    const length = 'content-type: application/x-www-form-urlencoded\r\ncontent-length: 3'
+    const socket = connect(site.port, '127.0.0.1')
+    socket.write(`POST / HTTP/1.1\r\nhost: localhost:${site.port}\r\n${length}\r\nconnection: close\r\n\r\n`)
+    await pause(50)
+    socket.write('a=1')
+    assert.match(await text(socket), /user null$/)
+  })
+
+  test('plain HTTP beyond loopback: a redirect, not an error', async () => {
+    await using site = await serve(async (app, sessions) => {
+      await app.register(holdfast, { sessions })
+      app.get('/a', () => assert.fail('reached'))
+    })
+    const { status, headers } = await send(site.port, { path: '/a?b', headers: { host: 'app.example' } })
+    assert.deepEqual([status, headers.location], [308, 'https://app.example/a?b'])
   })
 
   test('what is stored before the body was looked at is not, when the body turns out to be unreadable', async () => {
