@@ -10,7 +10,8 @@ import { memory } from 'holdfast/memory'
 import { protect, upgrade } from 'holdfast/node'
 import { WebSocket, WebSocketServer } from 'ws'
 import type { SessionsOptions } from '../../src/core/policy.ts'
-import { type AnySession, type AnySessions, KEY } from '../flow/harness.ts'
+import { KEY } from '../core/fixtures.ts'
+import type { AnySession, AnySessions } from '../flow/harness.ts'
 
 export interface Scope {
   after(work: () => unknown): void
@@ -32,6 +33,8 @@ export interface SiteOptions {
   readonly engine?: Engine
   readonly sessions?: Partial<SessionsOptions<Record<string, unknown>>>
   readonly live?: LiveOptions
+  /** @defaultValue any that is free */
+  readonly port?: number
   /** Before the socket is held. */
   readonly beforeHold?: (session: AnySession) => unknown
 }
@@ -73,7 +76,7 @@ export async function serveLive(scope: Scope, options: SiteOptions = {}): Promis
       })
     }),
   )
-  server.listen(0, '127.0.0.1')
+  server.listen(options.port ?? 0, '127.0.0.1')
   await once(server, 'listening')
   scope.after(async () => {
     for (const ws of wss.clients) ws.terminate()

@@ -34,6 +34,7 @@ async function serve(t: TestContext, options: { live?: LiveOptions; io?: Partial
   await once(server, 'listening')
   t.after(async () => {
     await io.close()
+    server.closeAllConnections()
     await live.close()
   })
   const { port } = server.address() as { port: number }
