@@ -28,7 +28,7 @@ export const INTERNAL_ERROR: Answer = {
  * @param request - whose `Accept`, `Content-Type` and `Sec-Fetch-Dest` tell who reads the answer
  */
 export function answerTo(error: SessionError, request: Pick<RequestContext, 'header'>): Answer {
-  const { code, message, status, location, required, challenge, retryAfter } = error
+  const { code, message, status, headers, required } = error
   const json = wantsJson(request)
   return {
     status,
@@ -36,10 +36,7 @@ export function answerTo(error: SessionError, request: Pick<RequestContext, 'hea
       ['Content-Type', json ? 'application/json' : 'text/plain; charset=utf-8'],
       // A message may quote the request: it must not be sniffed into a page.
       ['X-Content-Type-Options', 'nosniff'],
-      ['Cache-Control', 'no-store'],
-      ...(location === null ? [] : [['Location', location] as const]),
-      ...(challenge === null ? [] : [['WWW-Authenticate', challenge] as const]),
-      ...(retryAfter === null ? [] : [['Retry-After', String(retryAfter)] as const]),
+      ...Object.entries(headers),
     ],
     body: json
       ? JSON.stringify({ error: { code, message, ...(required && { required }) } })
@@ -64,7 +61,7 @@ export function toResponse({ status, headers, body }: Answer, replaced: Headers 
 }
 
 /** Headers that speak of the host or the resource, not of a body: without CORS a trusted origin's script could not read why. */
-function outlives(name: string): boolean {
+export function outlives(name: string): boolean {
   return /^(?:vary|strict-transport-security|access-control-.*)$/i.test(name)
 }
 

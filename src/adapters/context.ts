@@ -5,7 +5,7 @@ import type { RequestContext } from '../core/request.ts'
 import { type Client, type ProxyTrust, resolveClient } from '../proxy.ts'
 
 /** What middleware adds to Node's requests. */
-interface ParsedRequest extends IncomingMessage {
+interface ParsedRequest {
   /** Express keeps the request's target here, whatever a router is mounted on. */
   readonly originalUrl?: string
   readonly body?: unknown
@@ -15,14 +15,20 @@ interface ParsedRequest extends IncomingMessage {
  * Describes a request to the core.
  *
  * @param trust - the option `proxy`, compiled by `trustProxies`
+ * @param parsed - where middleware has put what it adds
  * @throws {SessionError} `ERR_REQUEST`, `ERR_FORWARDED`
  */
-export function nodeContext(req: IncomingMessage, trust: ProxyTrust): RequestContext {
+export function nodeContext(
+  req: IncomingMessage,
+  trust: ProxyTrust,
+  parsed: ParsedRequest = req,
+): RequestContext {
   const host = headerOf(req, 'host') ?? headerOf(req, ':authority')
   const header = (name: string) => headerOf(req, name)
   return contextOf(
     req,
     resolveClient({ peer: req.socket.remoteAddress ?? null, scheme: schemeOf(req), host, header }, trust),
+    parsed,
   )
 }
 
@@ -36,9 +42,9 @@ export function headerOf(req: IncomingMessage, name: string): string | null {
   return req.headers[name]?.toString() ?? null
 }
 
-function contextOf(req: ParsedRequest, client: Client): RequestContext {
+function contextOf(req: IncomingMessage, client: Client, parsed: ParsedRequest = {}): RequestContext {
   // In the form for proxies a target names its host, too (RFC 9112 §3.2.2); routers take the path out of it, and so do we.
-  const target = (req.originalUrl ?? req.url ?? '/').replace(/^https?:\/\/[^/?#]*/i, '')
+  const target = (parsed.originalUrl ?? req.url ?? '/').replace(/^https?:\/\/[^/?#]*/i, '')
   const query = target.indexOf('?')
   return {
     method: req.method ?? 'GET',
@@ -48,7 +54,7 @@ function contextOf(req: ParsedRequest, client: Client): RequestContext {
     ip: client.ip,
     now: Date.now(),
     header: (name) => headerOf(req, name),
-    field: (name) => fieldOf(req.body, name),
+    field: (name) => fieldOf(parsed.body, name),
   }
 }
 
@@ -56,7 +62,8 @@ function schemeOf({ socket }: IncomingMessage): 'http' | 'https' {
   return 'encrypted' in socket && socket.encrypted ? 'https' : 'http'
 }
 
-function fieldOf(body: unknown, name: string): string | null {
+/** A text field of a parsed body. */
+export function fieldOf(body: unknown, name: string): string | null {
   if (typeof body !== 'object' || body === null || !Object.hasOwn(body, name)) return null
   const value = (body as Record<string, unknown>)[name]
   return typeof value === 'string' ? value : null

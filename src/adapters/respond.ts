@@ -43,6 +43,41 @@ export function commitFirst<Data extends object>(
   })
 }
 
+/**
+ * Commits a session once, whoever is first: a framework at the end of a request, by what this returns, or whatever writes to
+ * Node's response past it. In the latter case another response leaves where the commit fails, as of `commitFirst`.
+ *
+ * @param statusOf - what the status of a response written past the framework is worth
+ * @returns what commits, and throws where that fails; nothing, once it was tried
+ */
+export function commitOnce<Data extends object>(
+  sessions: Sessions<Data>,
+  session: Session<Data>,
+  context: RequestContext,
+  res: ServerResponse,
+  statusOf: (status: number) => number = (status) => status,
+): (status: number) => Promise<void> {
+  let effects: Effects | null = null
+  const commit = async (status: number) => {
+    if (effects) return
+    try {
+      effects = await sessions.commit(session, status)
+    } catch (error) {
+      effects = sessions.failed(context)
+      throw error
+    }
+  }
+  deferResponse(res, async (status) => {
+    try {
+      await commit(statusOf(status))
+      return { effects: effects!, instead: null }
+    } catch (error) {
+      return { effects: effects!, instead: { answer: await answerFor(error, res.req, {}), error } }
+    }
+  })
+  return commit
+}
+
 /** Finds the answer to whatever went wrong. Never fails itself: what has no answer is a bare 500, and is logged. */
 export async function answerFor(
   error: unknown,

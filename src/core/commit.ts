@@ -73,8 +73,11 @@ export class Committer {
   #dispatch(state: SessionState, pending: Pending): MaybePromise<void> {
     const { opened } = state
     if (state.refusal) return
-    if (state.admission.token === 'by-handler' && !state.csrfVerified && asksForAnything(pending)) {
-      const message = 'Nothing was committed, for the handler of this path did not call session.verifyCsrf().'
+    const unverified = state.admission.token === 'by-handler' && !state.csrfVerified
+    if ((unverified || state.bodyPending) && asksForAnything(pending)) {
+      const message = state.bodyPending
+        ? 'Nothing was committed, for the body, which may hold the CSRF token, was not parsed.'
+        : 'Nothing was committed, for the handler of this path did not call session.verifyCsrf().'
       throw this.#refused(state, 'ERR_CSRF_TOKEN_MISSING', message)
     }
     if (pending.terminate) return this.#terminate(state, pending.terminate.clearSiteData)

@@ -62,6 +62,39 @@ export class SessionError extends Error {
   /** Seconds until it makes sense to try again; null where that would not help. */
   readonly retryAfter: number | null
 
+  /** The same as `status`, by the name that http-errors, Fastify and h3 give it. */
+  get statusCode(): number {
+    return this.status
+  }
+
+  /** Whether the message is for clients, as http-errors and Koa ask: not where somebody must repair something. */
+  get expose(): boolean {
+    return this.status !== 500
+  }
+
+  /** What its answer must carry, whoever makes it: Express, Fastify, Koa and h3 take it from here, where nobody else does. */
+  get headers(): Readonly<Record<string, string>> {
+    return {
+      'Cache-Control': 'no-store',
+      ...(this.location !== null && { Location: this.location }),
+      ...(this.challenge !== null && { 'WWW-Authenticate': this.challenge }),
+      ...(this.retryAfter !== null && { 'Retry-After': String(this.retryAfter) }),
+    }
+  }
+
+  /** A line of text that says what went wrong, for frameworks that ask an error for its response, as Hono does. */
+  getResponse(): Response {
+    const { status, code, message, headers } = this
+    return new Response(`${status} ${code}: ${message}\n`, {
+      status,
+      headers: {
+        'Content-Type': 'text/plain; charset=utf-8',
+        'X-Content-Type-Options': 'nosniff',
+        ...headers,
+      },
+    })
+  }
+
   /**
    * @param code - decides the status
    * @param message - what happened, and what to do

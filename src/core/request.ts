@@ -19,8 +19,11 @@ export interface RequestContext {
   readonly now: Millis
   /** @param name - lower case @returns null when absent */
   header(name: string): string | null
-  /** A text field of an already parsed form or JSON body; null when there is none. */
-  field(name: string): string | null
+  /**
+   * A text field of an already parsed form or JSON body; null when there is none; undefined while the body is yet to be
+   * parsed: then `Sessions.checkBody` must follow.
+   */
+  field(name: string): string | null | undefined
 }
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])

@@ -91,6 +91,8 @@ export interface SessionState {
   refusal: SessionError | null
   /** Whether a CSRF token was verified. */
   csrfVerified: boolean
+  /** Whether the body, which may hold the CSRF token, is yet to be parsed. */
+  bodyPending: boolean
   /** The data as this request sees them, and the text that they were read from; null until somebody asks. */
   data: { readonly map: DataMap; readonly text: string } | null
   pending: Pending

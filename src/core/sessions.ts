@@ -118,6 +118,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
       opened,
       refusal: admission.refusal,
       csrfVerified: false,
+      bodyPending: false,
       data: null,
       pending: nothingPending(),
       terminated: false,
@@ -134,6 +135,17 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     if (!state.refusal) checkCsrf(session, state)
     if (state.refusal) this.#reportRefusal(state, state.refusal)
     return session
+  }
+
+  /**
+   * Looks for the CSRF token in a body that was yet to be parsed when the session was opened. Until then the session
+   * commits nothing; its `refusal` says what was found.
+   */
+  checkBody(session: Session<Data>): void {
+    const state = stateOf(session)
+    if (!state.bodyPending || state.refusal) return
+    checkCsrf(session, state)
+    if (state.refusal) this.#reportRefusal(state, state.refusal)
   }
 
   /**
@@ -362,10 +374,13 @@ export class Sessions<Data extends object = Record<string, unknown>> {
 }
 
 /** Looks at the CSRF token, once it is known whose it must be. One that is present and wrong is refused in every mode. */
-function checkCsrf(session: Session<never>, { context, policy, admission }: SessionState): void {
+function checkCsrf(session: Session<never>, state: SessionState): void {
+  const { context, policy, admission } = state
   if (isSafe(context) || !policy.transport.ambient || policy.csrf.insecureExempt.has(context.path)) return
   // Never from the URL, which is logged, and sent on as a referrer.
   const value = context.header('x-csrf-token') ?? context.field('csrf_token')
+  state.bodyPending = value === undefined
+  if (value === undefined) return
   if (value === null && admission.token !== 'required') return
   try {
     session.verifyCsrf(value)

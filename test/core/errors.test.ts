@@ -56,6 +56,19 @@ describe('errors', () => {
     assert.equal(new SessionError('ERR_RATE_LIMITED', 'why', { retryAfter: 42 }).retryAfter, 42)
     assert.equal(new SessionError('ERR_CROSS_ORIGIN', 'why').retryAfter, null)
   })
+  test('frameworks that make the answer themselves find what they ask for: statusCode, expose, headers', () => {
+    const error = new SessionError('ERR_LEVEL', 'why', { challenge: 'Session a', retryAfter: 3 })
+    assert.deepEqual([error.statusCode, error.expose], [401, true])
+    assert.deepEqual(error.headers, {
+      'Cache-Control': 'no-store',
+      'WWW-Authenticate': 'Session a',
+      'Retry-After': '3',
+    })
+    const moved = new SessionError('ERR_INSECURE_TRANSPORT', 'why', { location: 'https://example.com/' })
+    assert.deepEqual(moved.headers, { 'Cache-Control': 'no-store', Location: 'https://example.com/' })
+    const defect = new SessionError('ERR_NO_SESSION', 'why')
+    assert.deepEqual([defect.statusCode, defect.expose], [500, false])
+  })
   test('its cause is kept, with a stack of its own', () => {
     const cause = new Error('disk')
     assert.equal(new SessionError('ERR_ENGINE', 'why', { cause }).cause, cause)

@@ -1,13 +1,22 @@
 /** One neutral handler, through each adapter. */
 
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
+import formbody from '@fastify/formbody'
+import { getRequestListener } from '@hono/node-server'
+import { bodyParser } from '@koa/bodyparser'
 import type express from 'express'
+import fastifyFramework from 'fastify'
 import { answerErrors, protect as protectExpress } from 'holdfast/express'
+import { answerErrors as answerErrorsOfFastify, holdfast } from 'holdfast/fastify'
+import { answerErrors as answerErrorsOfHono, protect as protectHono } from 'holdfast/hono'
+import { answerErrors as answerErrorsOfKoa, protect as protectKoa } from 'holdfast/koa'
 import { protect as protectNode } from 'holdfast/node'
 import { protect as protectWeb } from 'holdfast/web'
+import { Hono } from 'hono'
+import Koa from 'koa'
 import { exchangeOf, type Reply, responseOf } from './application.ts'
 import type { AnySession, Exchange, LocalAdapter } from './harness.ts'
 
@@ -54,6 +63,63 @@ export function expressAdapter(name: string, framework: typeof express): LocalAd
       return app
     },
   }
+}
+
+export const fastify: LocalAdapter = {
+  name: 'Fastify 5',
+  async listen(sessions, handler) {
+    let listener: RequestListener = () => {}
+    const app = fastifyFramework({
+      serverFactory(given) {
+        listener = given as RequestListener
+        return createServer(given)
+      },
+    })
+    await app.register(formbody)
+    // What has no parser is left to the handler.
+    app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    await app.register(holdfast, { sessions })
+    app.setErrorHandler(answerErrorsOfFastify())
+    app.all('/*', async (request, reply) => {
+      const { status = 200, headers = [], body } = await handler(exchange(request.raw, request.session))
+      for (const [name, lines] of grouped(headers)) reply.header(name, lines)
+      return reply.code(status).send(body)
+    })
+    await app.ready()
+    return listener
+  },
+}
+
+export const hono: LocalAdapter = {
+  name: 'Hono 4',
+  listen(sessions, handler) {
+    const app = new Hono().use(protectHono(sessions))
+    app.onError(answerErrorsOfHono())
+    app.all('/*', async (c) => responseOf(await handler(exchangeOf(c.req.raw, c.var.session))))
+    return getRequestListener(app.fetch)
+  },
+}
+
+export const koa: LocalAdapter = {
+  name: 'Koa 3',
+  listen(sessions, handler) {
+    const app = new Koa().use(answerErrorsOfKoa()).use(bodyParser()).use(protectKoa(sessions))
+    app.use(async (ctx) => {
+      const { status = 200, headers = [], body } = await handler(exchange(ctx.req, ctx.state.session))
+      ctx.status = status
+      ctx.body = body ?? null
+      // An empty body takes the status away.
+      ctx.status = status
+      for (const [name, lines] of grouped(headers)) ctx.set(name, lines.length > 1 ? lines : lines[0]!)
+    })
+    return app.callback()
+  },
+}
+
+/** For frameworks that can set a header, and not add to it. */
+function grouped(headers: NonNullable<Reply['headers']>): [name: string, lines: string[]][] {
+  const lines = Object.groupBy(headers, ([name]) => name)
+  return Object.entries(lines).map(([name, pairs]) => [name, pairs!.map(([, value]) => value)])
 }
 
 function exchange(req: IncomingMessage, session: AnySession): Exchange {

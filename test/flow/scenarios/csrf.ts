@@ -116,8 +116,11 @@ export function csrfScenarios(open: Open, test: Test): void {
         ] as const) {
           const headers = { ...content, 'sec-fetch-site': from }
           const body = type?.includes('json') ? '{"a":1}' : 'a=1'
-          const { outcome } = await ask({ method, path: '/set?name=a&value=1', headers, body })
-          assert.equal(outcome, expected, `${type} from ${from}`)
+          const { outcome, status } = await ask({ method, path: '/set?name=a&value=1', headers, body })
+          // What is no type at all a framework may refuse by itself.
+          const unreadable = from === 'same-origin' && (type === '' || type === 'bogus')
+          if (!unreadable || (status !== 400 && status !== 415))
+            assert.equal(outcome, expected, `${type} from ${from}`)
         }
       }
     })
@@ -161,7 +164,7 @@ export function csrfScenarios(open: Open, test: Test): void {
       navigate: false,
     })
     assert.equal(script.status, 403)
-    assert.equal(script.headers.get('content-type'), 'application/json')
+    assert.match(script.headers.get('content-type')!, /^application\/json(; charset=utf-8)?$/)
     const { error } = (await script.json()) as Problem
     assert.equal(error.code, 'ERR_CROSS_ORIGIN')
     assert.match(error.message, /elsewhere/)

@@ -28,7 +28,9 @@ export function transportScenarios(open: Open, test: Test): void {
   test('a redirect to HTTPS never leads to another host', async () => {
     await using site = await open('brief')
     for (const path of ['//evil.example/x', '/\\evil.example', '///evil.example']) {
-      const { headers } = await send(site.port, { path, headers: elsewhere })
+      const { status, headers } = await send(site.port, { path, headers: elsewhere })
+      // Some servers refuse such a target by themselves.
+      if (status === 400) continue
       assert.equal(new URL(headers.location!).host, 'app.example:8443', path)
     }
   })
@@ -77,8 +79,13 @@ export function transportScenarios(open: Open, test: Test): void {
       [{ host: 'app.example', 'x-forwarded-proto': 'https, http' }, 'ERR_FORWARDED'],
     ] as const) {
       const response = await send(site.port, { headers }).catch(() => null)
-      // A fetch handler's server can't even make a URL of such a Host.
-      if (response?.status === 500 && code === 'ERR_REQUEST') continue
+      // A fetch handler's server can't even make a URL of such a Host, and answers by itself.
+      if (
+        code === 'ERR_REQUEST' &&
+        [400, 500].includes(response?.status ?? 0) &&
+        !response!.body.includes('ERR_')
+      )
+        continue
       assert.equal(response?.status, 400)
       assert.match(response!.body, new RegExp(`^400 ${code}: `))
     }
