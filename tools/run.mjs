@@ -19,7 +19,7 @@ const attwFormat = ['--format', 'table-flipped', '--no-emoji', '--no-summary', '
 const testing = ['--conditions=holdfast-source', '--test', '--test-reporter=spec', '--test-timeout=600000']
 const benches = { bench, 'bench:engines': benchEngines, 'bench:scale': benchScale }
 const suites = { test, quick, deep, engines, frameworks, firefox, load }
-const tasks = { start, ...suites, check, build, format, mutants, ...benches }
+const tasks = { start, example, ...suites, check, build, format, mutants, ...benches }
 
 process.chdir(root)
 if (Object.hasOwn(tasks, task)) await tasks[task](rest)
@@ -44,6 +44,21 @@ async function start(args) {
     process.removeAllListeners(signal)
     process.kill(process.pid, signal)
   })
+}
+
+/** Builds if need be and runs the example of that name, by its own `start`. */
+function example([name, ...args]) {
+  const folders = readdirSync('examples').filter((folder) =>
+    existsSync(join('examples', folder, 'package.json')),
+  )
+  if (!folders.includes(name)) stop(`usage: npm run example ${folders.join('|')}`, 2)
+  const folder = join('examples', name)
+  install()
+  build()
+  if (existsSync(join(folder, 'package-lock.json'))) install(folder)
+  const more = args.length > 0 ? ['--', ...args] : []
+  const options = { cwd: folder, stdio: 'inherit', env: environment(), shell: windows }
+  finish(spawnSync('npm', ['start', '--silent', ...more], options).status === 0)
 }
 
 /** Our parent, and on Linux its parent too: they change when one of the two is gone. */

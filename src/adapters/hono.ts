@@ -5,10 +5,10 @@ import { SessionError } from '../core/errors.ts'
 import type { RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
-import { resolveClient, trustProxies } from '../proxy.ts'
+import { trustProxies } from '../proxy.ts'
 import { answerTo, outlives, toResponse } from './answer.ts'
 import { applyEffects } from './effects.ts'
-import { contextOf, formOf, withEffects } from './fetch.ts'
+import { fetchClient, fetchContext, formOf, withEffects } from './fetch.ts'
 
 /** What the adapter can't find out by itself. */
 export interface HonoOptions {
@@ -53,13 +53,11 @@ export function protect<Data extends object>(
     if (served.has(c)) return next()
     served.add(c)
     const request = c.req.raw
-    const url = new URL(request.url)
-    let context = contextOf(request, url, { ip: null, origin: url.origin }, null)
+    let context = fetchContext(request, { ip: null, origin: new URL(request.url).origin })
     try {
-      const header = (name: string) => request.headers.get(name)
-      const scheme = url.protocol === 'https:' ? 'https' : 'http'
-      const client = resolveClient({ peer: ip(c), scheme, host: url.host, header }, trust)
-      context = contextOf(request, url, client, await formOf(request, context))
+      context = fetchContext(request, fetchClient(request, ip(c), trust))
+      const form = await formOf(request, context)
+      context = { ...context, field: (name) => form?.get(name) ?? null }
       const session = await sessions.open(context)
       c.set('session', session)
       const { refusal } = session

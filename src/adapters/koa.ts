@@ -12,7 +12,7 @@ import { applyEffects, headersOf } from './effects.ts'
 import { commitOnce } from './respond.ts'
 
 /** What the middleware adds to `ctx.state`. */
-export interface SessionState<Data extends object> {
+export interface SessionState<Data extends object = Record<string, unknown>> {
   session: Session<Data>
 }
 

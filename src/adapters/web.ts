@@ -1,12 +1,11 @@
 /** Sessions for handlers that turn a `Request` into a `Response`: Bun, Deno, workers, and frameworks built on them. @module */
 
 import type { MaybePromise } from '../core/engine.ts'
-import { SessionError } from '../core/errors.ts'
+import type { SessionError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
-import { resolveClient, trustProxies } from '../proxy.ts'
-import { answerTo, toResponse } from './answer.ts'
-import { contextOf, formOf, withEffects } from './fetch.ts'
+import { trustProxies } from '../proxy.ts'
+import { fetchClient, fetchContext, serveFetch } from './fetch.ts'
 
 /** What the adapter can't find out by itself. */
 export interface WebOptions<Rest extends readonly unknown[] = readonly unknown[]> {
@@ -44,41 +43,10 @@ export function protect<Data extends object, Rest extends readonly unknown[]>(
 ): (request: Request, ...rest: Rest) => Promise<Response> {
   const { ip = peerOf, onError } = options
   const trust = trustProxies(sessions.policy.proxy)
-
-  async function respond(request: Request, session: Session<Data>, rest: Rest): Promise<Response> {
-    try {
-      if (session.refusal) throw session.refusal
-      return await handler(request, session, ...rest)
-    } catch (error) {
-      if (error instanceof SessionError) return answer(error, request)
-      await sessions.commit(session, 500).catch(() => {})
-      throw error
-    }
-  }
-
-  async function answer(error: SessionError, request: Request, replaced?: Response): Promise<Response> {
-    await replaced?.body?.cancel().catch(() => {})
-    if (onError) return onError(error, request)
-    return toResponse(answerTo(error, { header: (name) => request.headers.get(name) }), replaced?.headers)
-  }
-
-  return async (request, ...rest) => {
-    const url = new URL(request.url)
-    let context = contextOf(request, url, { ip: null, origin: url.origin }, null)
-    let response: Response | undefined
-    try {
-      const header = (name: string) => request.headers.get(name)
-      const scheme = url.protocol === 'https:' ? 'https' : 'http'
-      const client = resolveClient({ peer: ip(request, ...rest), scheme, host: url.host, header }, trust)
-      context = contextOf(request, url, client, await formOf(request, context))
-      const session = await sessions.open(context)
-      response = await sessions.run(session, () => respond(request, session, rest))
-      return withEffects(response, await sessions.commit(session, response.status))
-    } catch (error) {
-      if (!(error instanceof SessionError)) throw error
-      return withEffects(await answer(error, request, response), sessions.failed(context))
-    }
-  }
+  return serveFetch(sessions, handler, {
+    describe: (request, rest) => fetchContext(request, fetchClient(request, ip(request, ...rest), trust)),
+    ...(onError && { onError }),
+  })
 }
 
 /** Bun passes its server, Deno what it knows of the connection. */
