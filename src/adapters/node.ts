@@ -74,43 +74,50 @@ export function protect<Data extends object>(
  * with the cookies of its host, and its messages pass no other check: so whatever is cross-origin is refused (ASVS 4.4.2).
  *
  * The upgrade counts as a use of the session. Its response can't carry a cookie: a login belongs elsewhere. To store
- * something later call `session.commit()`.
+ * something later call `session.commit()`. What the listener throws, before it has answered, is the answer: so
+ * `session.require()` there is a 401. `holdfast/live` closes what it opens when the session ends.
  *
  * @example server.on('upgrade', upgrade(sessions, (req, socket, head, session) => wss.handleUpgrade(...)))
  */
 export function upgrade<Data extends object>(
   sessions: Sessions<Data>,
-  listener: (req: IncomingMessage, socket: Duplex, head: Buffer, session: Session<Data>) => void,
+  listener: (
+    req: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    session: Session<Data>,
+  ) => MaybePromise<unknown>,
 ): (req: IncomingMessage, socket: Duplex, head: Buffer) => void {
   const trust = trustProxies(sessions.policy.proxy)
 
-  async function open(req: IncomingMessage, socket: Duplex): Promise<Session<Data> | null> {
+  async function serve(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     let context: RequestContext | undefined
+    // Node hands the socket over bare: whoever goes away while we read must not end the process.
+    const ignore = () => {}
+    socket.on('error', ignore)
+    const written = bytesWritten(socket)
     try {
       context = nodeContext(req, trust)
       const session = await sessions.open(context)
       if (session.refusal) throw session.refusal
       await session.commit()
-      return session
+      if (socket.destroyed) return
+      await sessions.run(session, () => listener(req, socket, head, session))
+      socket.off('error', ignore)
     } catch (error) {
       const answer = await answerFor(error, req, {})
+      if (bytesWritten(socket) !== written) return void socket.destroy()
       socket.end(formatAnswer(answer, sessions.failed(context ?? anonymousContext(req)).headers), () =>
         socket.destroy(),
       )
-      return null
     }
   }
 
-  return (req, socket, head) => {
-    // Node hands the socket over bare: whoever goes away while we read must not end the process.
-    const ignore = () => {}
-    socket.on('error', ignore)
-    void open(req, socket).then((session) => {
-      if (!session || socket.destroyed) return
-      socket.off('error', ignore)
-      sessions.run(session, () => listener(req, socket, head, session))
-    })
-  }
+  return (req, socket, head) => void serve(req, socket, head)
+}
+
+function bytesWritten(socket: Duplex): unknown {
+  return 'bytesWritten' in socket ? socket.bytesWritten : undefined
 }
 
 function formatAnswer({ status, headers, body }: Answer, more: Answer['headers']): string {

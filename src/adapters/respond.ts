@@ -25,6 +25,9 @@ export interface ErrorOptions {
 /** Errors whose answer has left already, in the place of the response that now fails with them. */
 export const answered: WeakSet<object> = new WeakSet()
 
+/** What is still to be asked of a session when its response begins. What it throws takes the place of the response. */
+export const beforeCommit: WeakMap<object, () => void> = new WeakMap()
+
 /** Has a response wait for its session's commit; where that fails, another response leaves in its place. */
 export function commitFirst<Data extends object>(
   sessions: Sessions<Data>,
@@ -35,6 +38,7 @@ export function commitFirst<Data extends object>(
 ): void {
   deferResponse(res, async (status) => {
     try {
+      beforeCommit.get(session)?.()
       return { effects: await sessions.commit(session, status), instead: null }
     } catch (error) {
       if (error instanceof Error) answered.add(error)

@@ -31,13 +31,14 @@ export class Everybody {
   /**
    * The moment, as it was at some time within the last second.
    *
+   * @param lag - less, for whoever can't wait that long
    * @throws {SessionError} `ERR_ENGINE`: who can't find out lets nobody in
    */
-  notBefore(): MaybePromise<Millis> {
+  notBefore(lag: Millis = LAG): MaybePromise<Millis> {
     const now = this.#clock()
-    if (now - this.#readAt < LAG) return this.#notBefore
+    if (now - this.#readAt < lag) return this.#notBefore
     // A store that hangs must not stretch the second: who joined a read that began before it, would go by older news.
-    if (!this.#reading || now - this.#reading.began >= LAG)
+    if (!this.#reading || now - this.#reading.began >= lag)
       this.#reading = { began: now, result: this.#read(now) }
     return this.#reading.result
   }

@@ -28,6 +28,7 @@ import { RateLimiter } from './rate-limits.ts'
 import { Records } from './records.ts'
 import { isSafe, type RequestContext } from './request.ts'
 import { NO_TOKEN, nothingPending, Session, type SessionState, stateOf } from './session.ts'
+import { Standings } from './standings.ts'
 import { isId, parseToken } from './token.ts'
 
 /** A session as its user and operators see it. */
@@ -60,6 +61,9 @@ export interface SessionPage {
 /** Reaches the engine of an application's sessions, for the command line and the console alone. */
 export let engineOf: (sessions: object) => Engine
 
+/** Reaches what sessions are worth without a request, for sockets alone. */
+export let standingsOf: (sessions: object) => Standings
+
 /** The sessions of an application: one of these for each process, shared by every request. */
 export class Sessions<Data extends object = Record<string, unknown>> {
   /** The options, checked and filled in. */
@@ -76,6 +80,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
 
   static {
     engineOf = (sessions) => (sessions as Sessions).#engine
+    standingsOf = (sessions) => (sessions as Sessions).#standings()
   }
 
   /** @throws {SessionError} `ERR_OPTION`, naming the option and the right form */
@@ -262,6 +267,10 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     const ended = { sessionId: id, userId: tombstone!.userId, actor: by, reason: 'revoked' }
     this.#report('session_revoked', null, ended)
     return 1
+  }
+
+  #standings(): Standings {
+    return new Standings(this.#engine, this.#records, this.#everybody, this.policy, this.#report)
   }
 
   async #revokeEverybody(before: Millis, by: string | null): Promise<null> {

@@ -29,7 +29,7 @@ scenarios(node)
 describe('upgrades', { concurrency: true }, () => {
   async function open(
     options: Parameters<typeof start>[1] = {},
-    listener: (socket: Duplex, session: AnySession, sessions: AnySessions) => void = (socket, session) =>
+    listener: (socket: Duplex, session: AnySession, sessions: AnySessions) => unknown = (socket, session) =>
       socket.end(`HTTP/1.1 101 Switching Protocols\r\n\r\nhello ${session.userId}`),
   ): Promise<Site> {
     const site = await start(
@@ -70,6 +70,28 @@ describe('upgrades', { concurrency: true }, () => {
       .map((pair) => pair.join('='))
       .join('; ')
   }
+
+  test('what the listener throws is the answer: a 401 for a visitor, a bare 500 for what is no business of his', async (t) => {
+    const log = t.mock.method(console, 'error', () => {})
+    await using closed = await open({}, (_socket, session) => void session.require())
+    assert.match(await shake(closed, {}), /^HTTP\/1\.1 401 .*ERR_NOT_AUTHENTICATED/s)
+    await using broken = await open({}, () => {
+      throw new Error('the password is 1234')
+    })
+    const answer = await shake(broken, {})
+    assert.match(answer, /^HTTP\/1\.1 500 /)
+    assert.doesNotMatch(answer, /1234/)
+    assert.equal(log.mock.callCount(), 1)
+  })
+
+  test('what the listener throws when it has answered cuts the socket off, and adds nothing to the answer', async (t) => {
+    t.mock.method(console, 'error', () => {})
+    await using site = await open({}, async (socket) => {
+      await new Promise((resolve) => socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n', resolve))
+      throw new Error('too late')
+    })
+    assert.equal(await shake(site, {}), 'HTTP/1.1 101 Switching Protocols\r\n\r\n')
+  })
 
   test("a page of ours gets its user's session", async () => {
     await using site = await open()
