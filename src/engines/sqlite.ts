@@ -216,8 +216,9 @@ let warned = false
 /** @see https://www.sqlite.org/wal.html#walresetbug */
 function warnOfOldSqlite(database: DatabaseSync): void {
   if (warned || pragma(database, 'journal_mode') !== 'wal') return
-  const { version } = database.prepare('SELECT sqlite_version() AS version').get() as { version: string }
-  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number)
+  // An object or an array: that is up to a foreign connection.
+  const [version] = Object.values(database.prepare('SELECT sqlite_version() AS version').get() ?? {})
+  const [major = 0, minor = 0, patch = 0] = String(version).split('.').map(Number)
   if (major * 1e6 + minor * 1e3 + patch >= 3_051_003) return
   warned = true
   console.warn(
