@@ -80,7 +80,8 @@ function toRequest(req: IncomingMessage, signal: AbortSignal): Request {
   const body = bodiless ? null : (parsedBody(req) ?? (Readable.toWeb(req) as ReadableStream))
   const claimed = `${new URL(origin).protocol}//${header('host') ?? header(':authority')}`
   // The path of `OPTIONS *` is none.
-  const url = (URL.canParse(claimed) ? new URL(claimed).origin : origin) + (path.startsWith('/') ? path : '/') + search
+  const url =
+    (URL.canParse(claimed) ? new URL(claimed).origin : origin) + (path.startsWith('/') ? path : '/') + search
   return new Request(url, { method, headers, body, signal, duplex: 'half' } as RequestInit)
 }
 
