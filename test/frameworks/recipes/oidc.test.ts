@@ -9,8 +9,8 @@ import { createSessions, type SessionEvent, type Sessions } from 'holdfast'
 import { memory } from 'holdfast/memory'
 import { type Browser, browser } from 'holdfast/testing'
 import Provider from 'oidc-provider'
-import { type OidcData, oidcApp } from '../../examples/recipes/oidc.ts'
-import { KEY } from '../core/fixtures.ts'
+import { type OidcData, oidcApp } from '../../../examples/recipes/oidc.ts'
+import { KEY } from '../../core/fixtures.ts'
 
 const CLIENT = { client_id: 'app', client_secret: 'a secret of the test alone, and long enough' }
 
@@ -51,7 +51,7 @@ describe('OpenID Connect', () => {
         backchannelLogout: { enabled: true },
       },
       // It calls nobody on loopback, where we are.
-      fetch: (url, init) => fetch(url, { ...init, dispatcher: undefined } as RequestInit),
+      fetch: (url, init) => fetch(url, { ...init, dispatcher: undefined } as unknown as RequestInit),
       interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
       findAccount: (_ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
       async loadExistingGrant({ oidc }) {
