@@ -6,7 +6,7 @@ import { createSessions, type SessionEvent } from 'holdfast'
 import { memory } from 'holdfast/memory'
 import { browser } from 'holdfast/testing'
 import { Secret, TOTP } from 'otpauth'
-import { type TotpUser, totpApp } from '../../examples/recipes/totp.ts'
+import { type TotpUser, totpApp } from '../../../examples/recipes/totp.ts'
 
 function setUp() {
   const secret = new Secret().base32
