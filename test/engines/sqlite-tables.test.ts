@@ -13,7 +13,7 @@ import { recordOf, refusal } from '../core/fixtures.ts'
 import { makeVersion1 } from './sqlite-version-1.ts'
 
 /** Two of the first 160 million of such names that have one place. */
-const [FIRST, SECOND] = ['id-1llmvj', 'id-2848es']
+const [FIRST, SECOND] = ['id-1fbmdj', 'id-22wv7w']
 
 let folder: string
 let files = 0
