@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { hour, person, populate, story } from './console-people.ts'
-import { type ConsolePlace, enter, startConsole } from './console-place.ts'
-import { CHROMIUM_ONLY, SKIP, until, useBrowser } from './launch.ts'
+import { type ConsolePlace, enter, IN_CHROMIUM, startConsole } from './console-place.ts'
+import { until, useBrowser } from './launch.ts'
 
 const IMAGES = join(import.meta.dirname, '../../docs/images')
 const KEEPS = process.env.HOLDFAST_PICTURES === '1'
 const SIZE = { width: 1280, height: 800 }
 
-describe('the console’s pictures', { ...SKIP, ...(SKIP.skip ? {} : CHROMIUM_ONLY) }, () => {
+describe('the console’s pictures', IN_CHROMIUM, () => {
   const browser = useBrowser()
 
   test('the overview, and a session’s life', async (t) => {

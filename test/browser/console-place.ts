@@ -11,6 +11,10 @@ import { protect, toListener } from 'holdfast/node'
 import { sqlite } from 'holdfast/sqlite'
 import type { BrowserContext, Page } from 'playwright-core'
 import { temporaryFolder } from '../servers/process.ts'
+import { CHROMIUM_ONLY, SKIP } from './launch.ts'
+
+/** For `describe`. */
+export const IN_CHROMIUM = SKIP.skip ? SKIP : CHROMIUM_ONLY
 
 export interface ConsolePlace {
   readonly url: string

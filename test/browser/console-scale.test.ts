@@ -4,8 +4,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { person, populate } from './console-people.ts'
-import { enter, startConsole } from './console-place.ts'
-import { CHROMIUM_ONLY, SKIP, until, useBrowser } from './launch.ts'
+import { enter, IN_CHROMIUM, startConsole } from './console-place.ts'
+import { until, useBrowser } from './launch.ts'
 
 const MANY = 50_000
 /** What is promised, in ms, on a machine that does nothing else; here others may run. */
@@ -13,10 +13,7 @@ const PROMISED = 200
 const LOOSELY = 5
 const LONG_FRAME = 50
 
-describe('the console among 50,000 sessions in SQLite', {
-  ...SKIP,
-  ...(SKIP.skip ? {} : CHROMIUM_ONLY),
-}, () => {
+describe('the console among 50,000 sessions in SQLite', IN_CHROMIUM, () => {
   const browser = useBrowser()
 
   test('a search is answered within 200 ms, and a quick scroll has no stutter', async (t) => {
