@@ -113,8 +113,9 @@ export class User {
     }
   }
 
-  async post(path: string): Promise<number> {
-    const res = await this.#send('POST', path)
+  /** @param form - urlencoded */
+  async post(path: string, form = ''): Promise<number> {
+    const res = await this.#send('POST', path, form)
     res.resume()
     for (const line of res.headers['set-cookie'] ?? []) this.cookie = line.split(';')[0]!
     return res.statusCode!
@@ -138,9 +139,13 @@ export class User {
     return tab
   }
 
-  async #send(method: string, path: string): Promise<IncomingMessage> {
-    const outgoing = request({ host: '127.0.0.1', port: this.port, method, path, headers: this.headers })
-    outgoing.end()
+  async #send(method: string, path: string, form = ''): Promise<IncomingMessage> {
+    const headers = {
+      ...this.headers,
+      ...(form !== '' && { 'content-type': 'application/x-www-form-urlencoded' }),
+    }
+    const outgoing = request({ host: '127.0.0.1', port: this.port, method, path, headers })
+    outgoing.end(form)
     const [res] = (await once(outgoing, 'response')) as [IncomingMessage]
     return res
   }
