@@ -380,13 +380,23 @@ describe('holding', () => {
   test('a touch counts as a use, at most every idle / 10; after the end it counts for nothing', async (t) => {
     const store = new Store()
     const limits = { idle: '3s', absolute: '1m', renewal: '500ms', grace: '50ms', late: '50ms' } as const
-    const { open, sessions } = rig(t, store.engine, {}, limits)
+    const { open, sessions, live } = rig(t, store.engine, {}, limits)
     const held = await open()
+    const gone = live.hold(held.session, () => {})
+    gone.release()
+    const before = store.reads
     for (let time = 0; time < 40; time++) {
       held.hold.touch()
       await pause(50)
     }
     assert.ok(store.touches >= 3 && store.touches <= 7, `${store.touches} touches`)
+    assert.ok(store.reads - before < 20, `${store.reads - before} reads`)
+    const used = store.touches
+    for (let time = 0; time < 12; time++) {
+      gone.touch()
+      await pause(50)
+    }
+    assert.ok(store.touches <= used + 1, 'one that is gone uses nothing')
     const [info] = await sessions.list('ada')
     assert.ok(Date.now() - info!.seenAt < 1_000)
     await sessions.revoke({ userId: 'ada' })
