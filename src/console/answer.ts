@@ -1,7 +1,9 @@
 /** What every answer of the console carries, and the answers themselves. @module */
 
 import { answerTo } from '../adapters/answer.ts'
+import { PAGE_HEADERS } from '../adapters/page.ts'
 import type { SessionError } from '../core/errors.ts'
+import { escapeHtml } from '../templates/escape.ts'
 
 /** No inline script or style, nobody else's files, no frame around it, and no form that leaves. */
 const POLICY = [
@@ -18,15 +20,9 @@ const POLICY = [
 ].join('; ')
 
 const HEADERS = {
-  'Cache-Control': 'no-store, private',
+  ...PAGE_HEADERS,
   'Content-Security-Policy': POLICY,
-  // Browsers from before frame-ancestors.
-  'X-Frame-Options': 'DENY',
-  'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'X-Robots-Tag': 'noindex, nofollow',
 }
 
 type Body = string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
@@ -69,11 +65,7 @@ export function answerPage(
   text: string,
   link: { href: string; text: string } | null,
 ): Response {
-  const anchor = link ? `<p><a href="${escaped(link.href)}">${escaped(link.text)}</a></p>` : ''
-  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escaped(title)}</title><h1>${escaped(title)}</h1><p>${escaped(text)}</p>${anchor}</html>`
+  const anchor = link ? `<p><a href="${escapeHtml(link.href)}">${escapeHtml(link.text)}</a></p>` : ''
+  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title><h1>${escapeHtml(title)}</h1><p>${escapeHtml(text)}</p>${anchor}</html>`
   return answer(status, 'text/html; charset=utf-8', body)
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }

@@ -1,5 +1,6 @@
 /** What an application says of its console, checked. @module */
 
+import { flawOfLink } from '../adapters/page.ts'
 import type { Audit } from '../audit/audit.ts'
 import { type Duration, parseDuration } from '../core/duration.ts'
 import type { MaybePromise } from '../core/engine.ts'
@@ -70,12 +71,9 @@ export function readOptions<Data extends object>(options: ConsoleOptions<Data>):
   return { guard, path, audit, authenticatedWithin, loginUrl, reauthenticateUrl, logoutUrl, title }
 }
 
-/** A link to a script would run in the console's origin. */
 function checkUrl(name: string, value: unknown): void {
-  if (typeof value === 'string' && /^(?:\/(?!\/)|https:\/\/)/.test(value)) return
-  throw wrong(
-    `${name}: expected a path such as '/login', or a URL that begins with https://, but got ${shown(value)}`,
-  )
+  const flaw = flawOfLink(name, value)
+  if (flaw !== null) throw wrong(flaw)
 }
 
 function wrong(message: string): SessionError {

@@ -28,7 +28,7 @@ import { RateLimiter } from './rate-limits.ts'
 import { Records } from './records.ts'
 import { isSafe, type RequestContext } from './request.ts'
 import { NO_TOKEN, nothingPending, Session, type SessionState, stateOf } from './session.ts'
-import { Standings } from './standings.ts'
+import type { Standings } from './standings.ts'
 import { isId, parseToken } from './token.ts'
 
 /** A session as its user and operators see it. */
@@ -61,8 +61,8 @@ export interface SessionPage {
 /** Reaches the engine of an application's sessions, for the command line and the console alone. */
 export let engineOf: (sessions: object) => Engine
 
-/** Reaches what sessions are worth without a request, for sockets alone. */
-export let standingsOf: (sessions: object) => Standings
+/** Reaches what `Standings` looks with: sockets make one, and whoever has none needs none of its code. */
+export let standingPartsOf: (sessions: object) => ConstructorParameters<typeof Standings>
 
 /** The sessions of an application: one of these for each process, shared by every request. */
 export class Sessions<Data extends object = Record<string, unknown>> {
@@ -80,7 +80,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
 
   static {
     engineOf = (sessions) => (sessions as Sessions).#engine
-    standingsOf = (sessions) => (sessions as Sessions).#standings()
+    standingPartsOf = (sessions) => (sessions as Sessions).#standingParts()
   }
 
   /** @throws {SessionError} `ERR_OPTION`, naming the option and the right form */
@@ -269,8 +269,8 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     return 1
   }
 
-  #standings(): Standings {
-    return new Standings(this.#engine, this.#records, this.#everybody, this.policy, this.#report)
+  #standingParts(): ConstructorParameters<typeof Standings> {
+    return [this.#engine, this.#records, this.#everybody, this.policy, this.#report]
   }
 
   async #revokeEverybody(before: Millis, by: string | null): Promise<null> {

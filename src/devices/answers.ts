@@ -2,6 +2,7 @@
 
 import { sha256 } from '#crypto'
 import { answerTo, wantsJson } from '../adapters/answer.ts'
+import { PAGE_HEADERS } from '../adapters/page.ts'
 import type { SessionError } from '../core/errors.ts'
 import { renderRefusal } from './html.ts'
 import type { DevicePageSettings } from './options.ts'
@@ -77,16 +78,10 @@ function headersFor({ loginUrl, reauthenticateUrl }: DevicePageSettings): Record
     "base-uri 'none'",
   ]
   return {
-    'Cache-Control': 'no-store, private',
+    ...PAGE_HEADERS,
     'Content-Security-Policy': policy.join('; '),
-    // Browsers from before frame-ancestors.
-    'X-Frame-Options': 'DENY',
-    'X-Content-Type-Options': 'nosniff',
     // `no-referrer` would make browsers send `Origin: null` with our own forms.
     'Referrer-Policy': 'same-origin',
-    'Cross-Origin-Opener-Policy': 'same-origin',
-    'Cross-Origin-Resource-Policy': 'same-origin',
-    'X-Robots-Tag': 'noindex, nofollow',
     Vary: 'Accept',
   }
 }

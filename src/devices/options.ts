@@ -1,5 +1,6 @@
 /** What an application says of its device page, checked. @module */
 
+import { flawOfLink } from '../adapters/page.ts'
 import { type Duration, parseDuration } from '../core/duration.ts'
 import { SessionError, shown } from '../core/errors.ts'
 import type { Look } from './html.ts'
@@ -71,17 +72,9 @@ function readClock(lang: string) {
   }
 }
 
-/** A link to a script would run in the page's origin. */
 function checkUrl(name: string, value: unknown): void {
-  if (
-    typeof value === 'string' &&
-    /^(?:\/(?![/\\])|https:\/\/)/.test(value) &&
-    URL.canParse(value, 'https://here.invalid')
-  )
-    return
-  throw wrong(
-    `${name}: expected a path such as '/login', or a URL that begins with https://, but got ${shown(value)}`,
-  )
+  const flaw = flawOfLink(name, value)
+  if (flaw !== null) throw wrong(flaw)
 }
 
 function wrong(message: string): SessionError {

@@ -7,8 +7,8 @@
 import type { Millis } from '../core/duration.ts'
 import type { SessionEvent } from '../core/events.ts'
 import type { Session } from '../core/session.ts'
-import { type Sessions, standingsOf } from '../core/sessions.ts'
-import type { Standings } from '../core/standings.ts'
+import { type Sessions, standingPartsOf } from '../core/sessions.ts'
+import { Standings } from '../core/standings.ts'
 import { Watch } from '../engines/change-channel.ts'
 import { endBy, type LiveEnd, type LiveEndReason } from './end.ts'
 import { HeldSession, type Socket } from './held-session.ts'
@@ -64,7 +64,7 @@ export class Keeper {
   #closed = false
 
   constructor(sessions: Sessions, settings: LiveSettings) {
-    this.#standings = standingsOf(sessions)
+    this.#standings = new Standings(...standingPartsOf(sessions))
     this.#settings = settings
     const { channel } = settings
     const listener = { changed: (id: string) => this.#suspect(id), lost: () => this.#suspectAll() }

@@ -83,7 +83,7 @@ describe('the console in a browser', IN_CHROMIUM, () => {
     assert.equal(await page.locator('.row[aria-selected=true]').count(), 2)
     await page.keyboard.press('Delete')
     await page.waitForSelector('dialog[open] >> text=End 2 sessions of ada?')
-    await page.locator('dialog button.danger').press('Enter')
+    await confirm(page)
     await page.waitForSelector('.said >> text=2 sessions ended.')
     await rows(page, 1)
   })
@@ -107,20 +107,21 @@ describe('the console in a browser', IN_CHROMIUM, () => {
   })
 
   test('a login that is too long ago: the page leads there and back, and asks once more', async (t) => {
-    const place = await startConsole(t, { authenticatedWithin: '2s' })
+    const place = await startConsole(t, { authenticatedWithin: '6s' })
     await enter(await browser.newContext(), place, 'ada')
     const page = await enter(await browser.newContext(), place, 'grace', '#/sessions?user=ada')
-    await page.waitForTimeout(2_100)
+    await page.waitForTimeout(6_100)
     await page.focus('[role=grid]')
     await page.keyboard.press('Delete')
-    await page.locator('dialog button.danger').press('Enter')
-    await page.waitForSelector('dialog >> text=Show once more who you are.')
+    await confirm(page)
+    const told = page.locator('dialog .proof, dialog .problem, .said p').first()
+    assert.match(await told.innerText(), /Show once more who you are\./)
     await page.locator('dialog button.main').press('Enter')
     await page.click('text=It is me')
     await page.waitForURL('**/console/#/sessions?user=ada')
     assert.match(await page.innerText('dialog[open]'), /End this session of ada\?/)
     assert.equal(place.events.filter(({ name }) => name === 'session_revoked').length, 0, 'nothing by itself')
-    await page.locator('dialog button.danger').press('Enter')
+    await confirm(page)
     await page.waitForSelector('.said >> text=1 session ended.')
   })
 
@@ -255,6 +256,12 @@ async function lively(place: ConsolePlace): Promise<string> {
   const id = await story(place.file, place.tell)
   await place.settle()
   return id
+}
+
+/** Not before it is open: until then a key is for what is below. */
+async function confirm(page: Page): Promise<void> {
+  await page.waitForSelector('dialog[open]')
+  await page.locator('dialog button.danger').press('Enter')
 }
 
 function rows(page: Page, count: number): Promise<void> {

@@ -285,10 +285,18 @@ describe('strange requests', { concurrency: true }, () => {
     const text = await response.text()
     assert.equal(response.status, 401)
     assert.match(response.headers.get('content-type')!, /^text\/html/)
-    assert.ok(text.includes('<a href="/login?a=&#34;&#62;&#60;script&#62;&#38;b">'), text)
+    assert.ok(text.includes('<a href="/login?a=&quot;&gt;&lt;script&gt;&amp;b">'), text)
     const refused = await (await site.login('ada')).get('/console/')
     assert.equal(refused.status, 403)
     assert.match(await refused.text(), /Not an operator/)
+  })
+
+  test('a link that is no path and no URL over HTTPS is refused at start', async () => {
+    for (const loginUrl of ['javascript:alert(1)', '//evil.example', '/\\evil.example', 'https://[', 1])
+      await assert.rejects(place({ console: { loginUrl } as never }), {
+        code: 'ERR_OPTION',
+        message: /createConsole: loginUrl: expected/,
+      })
   })
 
   test('without its slash the page is found, too', async () => {

@@ -74,6 +74,14 @@ for (const [name, framework] of Object.entries(MOUNT)) {
           for (const [name, value] of Object.entries(body)) sessionOf(req)[name] = { value }
           res.end()
         })
+        app.post(
+          '/put-and-login',
+          (req, _res, next) => {
+            sessionOf(req).basket = { value: 'what the user before put in' }
+            next()
+          },
+          passport.authenticate('local', { keepSessionInfo: true, successRedirect: '/' }),
+        )
         app.post('/drop', (req, res) => {
           delete sessionOf(req).cart
           res.end()
@@ -187,6 +195,56 @@ for (const [name, framework] of Object.entries(MOUNT)) {
       await login(client, 'bob')
       const { userId, data } = await look(client)
       assert.deepEqual([userId, data], ['bob-2', { passport: { user: 'bob-2' } }])
+      await client.post('/put-and-login', { username: 'ada', password: 'right' })
+      assert.deepEqual((await look(client)).data, { passport: { user: 'ada-1' } })
+    })
+
+    test('P2 a slow request that only looks writes nothing back over what was stored meanwhile', async () => {
+      let go = () => {}
+      const gone = new Promise<void>((resolve) => {
+        go = resolve
+      })
+      let begun = () => {}
+      const under = new Promise<void>((resolve) => {
+        begun = resolve
+      })
+      await using site = await serve({
+        more: (app) =>
+          app.get('/slow', async (_req, res) => {
+            begun()
+            await gone
+            res.end()
+          }),
+      })
+      const client = site.browser()
+      await login(client)
+      await client.post('/put', { cart: 'old' })
+      const slow = client.get('/slow')
+      await under
+      await client.post('/put', { cart: 'new' })
+      go()
+      await slow
+      assert.deepEqual((await look(client)).data.cart, { value: 'new' })
+    })
+
+    test("what lies under Passport's name makes nobody another", async () => {
+      await using site = await serve({
+        more: (app, sessions) => {
+          app.post('/plant', (_req, res) => {
+            sessions.current().set('passport', { of: 'bob-2', user: 'bob-2' })
+            res.end()
+          })
+          app.post('/direct', (_req, res) => {
+            sessions.current().authenticate('ada-1')
+            res.end()
+          })
+        },
+      })
+      const client = site.browser()
+      await client.post('/plant')
+      assert.equal((await look(client)).user, null)
+      await client.post('/direct')
+      assert.equal((await look(client)).user?.name, 'ada')
     })
 
     test('what is to be kept over a logout is refused, not lost in silence', async () => {
@@ -220,7 +278,13 @@ for (const [name, framework] of Object.entries(MOUNT)) {
     test('an object that nobody gave a name is an error, and no login', async () => {
       await using site = await serve({ serialize: ({ id }) => ({ id }) })
       const client = site.browser()
-      assert.equal((await login(client)).status, 500)
+      const res = await login(client)
+      assert.equal(res.status, 500)
+      assert.match(
+        await res.text(),
+        /say by userId what the user is called/,
+        "it is the application's own answer",
+      )
       assert.deepEqual(await client.cookies(), {})
     })
 

@@ -54,6 +54,8 @@ describe('a stream of events', { concurrency: true }, () => {
     let written = 0
     app.get('/events', (_req, res) => {
       live.eventStream(res, sessions.current())
+      // One that writes at the very moment.
+      live.hold(sessions.current(), () => res.write('data: late\n\n'))
       const timer = setInterval(() => res.write(`data: ${++written}\n\n`), 20)
       t.after(() => clearInterval(timer))
     })

@@ -1,6 +1,7 @@
 /** What is held without a socket: when sessions are read, what becomes of them when the store or the channel fails. */
 
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { describe, type TestContext, test } from 'node:test'
 import type { Engine } from 'holdfast'
 import { createLive, type Hold, type LiveEnd, type LiveOptions } from 'holdfast/live'
@@ -335,11 +336,27 @@ describe('P7 the store fails', { concurrency: true }, () => {
 })
 
 describe('holding', () => {
-  test('a process that was stopped for a while closes nothing: it has not asked yet', async (t) => {
-    const { open } = rig(t, new Store().engine, { maxUnsure: '1s' })
+  test('a process that was stopped while it asked closes nothing: the answer has come meanwhile', async (t) => {
+    const inner = memory()
+    let stops = false
+    const engine: Engine = {
+      ...inner,
+      async load(id, options) {
+        // As a server's answer is, it is there when the process goes on, but behind the timers.
+        const answer = readFile(import.meta.filename)
+        if (stops) {
+          stops = false
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_500)
+        }
+        await answer
+        return inner.load(id, options)
+      },
+    }
+    const { open } = rig(t, engine, { maxUnsure: '1s' }, { engineTimeout: '10s' })
     const held = await open()
     await pause(300)
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_500)
+    stops = true
+    await until(() => !stops, 'it was stopped')
     await pause(500)
     assert.deepEqual(held.ends, [])
   })
@@ -363,13 +380,23 @@ describe('holding', () => {
   test('a touch counts as a use, at most every idle / 10; after the end it counts for nothing', async (t) => {
     const store = new Store()
     const limits = { idle: '3s', absolute: '1m', renewal: '500ms', grace: '50ms', late: '50ms' } as const
-    const { open, sessions } = rig(t, store.engine, {}, limits)
+    const { open, sessions, live } = rig(t, store.engine, {}, limits)
     const held = await open()
+    const gone = live.hold(held.session, () => {})
+    gone.release()
+    const before = store.reads
     for (let time = 0; time < 40; time++) {
       held.hold.touch()
       await pause(50)
     }
     assert.ok(store.touches >= 3 && store.touches <= 7, `${store.touches} touches`)
+    assert.ok(store.reads - before < 20, `${store.reads - before} reads`)
+    const used = store.touches
+    for (let time = 0; time < 12; time++) {
+      gone.touch()
+      await pause(50)
+    }
+    assert.ok(store.touches <= used + 1, 'one that is gone uses nothing')
     const [info] = await sessions.list('ada')
     assert.ok(Date.now() - info!.seenAt < 1_000)
     await sessions.revoke({ userId: 'ada' })

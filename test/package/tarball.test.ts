@@ -15,7 +15,7 @@ const subpaths = Object.keys(manifest.exports).filter((subpath) => subpath !== '
 /** The subpaths that need a package of the user's; every other one must do without. */
 const withPeers = ['./nunjucks', './ejs', './rate-limit', './testing']
 
-describe('the tarball in a blank project', { timeout: 120_000 }, () => {
+describe('the tarball in a blank project', { timeout: 300_000 }, () => {
   let project = ''
   let packed: readonly string[] = []
 

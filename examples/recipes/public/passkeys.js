@@ -1,4 +1,4 @@
-import { startAuthentication, startRegistration } from '/simplewebauthn/index.js'
+import { startAuthentication, startRegistration } from '@simplewebauthn/browser'
 
 const status = document.querySelector('[role=status]')
 

@@ -194,10 +194,12 @@ function useFocusOnArrival({ view, id }: Route, title: string): void {
   useEffect(() => {
     const name = view === 'session' ? 'Session' : TABS.find((tab) => tab.view === view)!.name
     document.title = `${name} · ${title}`
+  }, [view, id, title])
+  useEffect(() => {
     if (!first.current) {
       scrollTo(0, 0)
       focusHeading()
     }
     first.current = false
-  }, [view, id, title])
+  }, [view, id])
 }

@@ -1,7 +1,7 @@
 /** Says exactly what will happen, and does it. @module */
 
 import type { JSX } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { Failure } from './client.ts'
 import { sayFailure, useShared } from './hooks.ts'
 import { type Intent, inWords, type Named } from './intent.ts'
@@ -116,9 +116,9 @@ function Proof({ intent, url }: { intent: Intent; url: string | null }): JSX.Ele
   )
 }
 
-/** The browser keeps the focus inside, closes on Escape, and gives the focus back. */
+/** At once: the next key is for the dialog. The browser keeps the focus inside, closes on Escape, and gives it back. */
 function useOpen(dialog: { current: HTMLDialogElement | null }): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     dialog.current!.showModal()
   }, [dialog])
 }

@@ -1,7 +1,7 @@
 /** Sockets on one server, whose sessions end on another: what is promised, over the store of a real server. @module */
 
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import type { Engine } from 'holdfast'
 import { createSessions } from '../../../src/create-sessions.ts'
 import { KEY } from '../../core/fixtures.ts'
@@ -19,7 +19,7 @@ export interface Rig {
   interrupt(): Promise<unknown>
 }
 
-const child = join(import.meta.dirname, 'child.ts')
+const child = fileURLToPath(new URL('child.ts', import.meta.url))
 
 export function liveSuite(name: string, way: 'push' | 'poll', start: (scope: Scope) => Promise<Rig>): void {
   describe(`${name}, ${way === 'push' ? 'by push' : 'by reading again'}`, () => {
