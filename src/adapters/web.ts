@@ -1,14 +1,12 @@
 /** Sessions for handlers that turn a `Request` into a `Response`: Bun, Deno, workers, and frameworks built on them. @module */
 
-import type { Effects } from '../core/effects.ts'
 import type { MaybePromise } from '../core/engine.ts'
-import { SessionError } from '../core/errors.ts'
-import { isSafe, type RequestContext } from '../core/request.ts'
+import type { SessionError } from '../core/errors.ts'
+import type { RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { type Client, resolveClient, trustProxies } from '../proxy.ts'
-import { answerTo, toResponse } from './answer.ts'
-import { applyEffects } from './effects.ts'
+import { serveFetch } from './fetch.ts'
 
 /** What the adapter can't find out by itself. */
 export interface WebOptions<Rest extends readonly unknown[] = readonly unknown[]> {
@@ -25,9 +23,6 @@ export interface WebOptions<Rest extends readonly unknown[] = readonly unknown[]
    */
   readonly onError?: (error: SessionError, request: Request) => MaybePromise<Response>
 }
-
-/** A longer form is left to the handler, for it has to be held in memory twice. */
-const LONGEST_FORM = 64 * 1024
 
 /**
  * Gives each request its session. What the handler returns leaves when the session has been committed; where that fails,
@@ -49,44 +44,23 @@ export function protect<Data extends object, Rest extends readonly unknown[]>(
 ): (request: Request, ...rest: Rest) => Promise<Response> {
   const { ip = peerOf, onError } = options
   const trust = trustProxies(sessions.policy.proxy)
-
-  async function respond(request: Request, session: Session<Data>, rest: Rest): Promise<Response> {
-    try {
-      if (session.refusal) throw session.refusal
-      return await handler(request, session, ...rest)
-    } catch (error) {
-      if (error instanceof SessionError) return answer(error, request)
-      await sessions.commit(session, 500).catch(() => {})
-      throw error
-    }
-  }
-
-  async function answer(error: SessionError, request: Request, replaced?: Response): Promise<Response> {
-    await replaced?.body?.cancel().catch(() => {})
-    if (onError) return onError(error, request)
-    return toResponse(answerTo(error, { header: (name) => request.headers.get(name) }), replaced?.headers)
-  }
-
-  return async (request, ...rest) => {
-    const url = new URL(request.url)
-    let context = contextOf(request, url, { ip: null, origin: url.origin }, null)
-    let response: Response | undefined
-    try {
+  return serveFetch(sessions, handler, {
+    anonymous(request) {
+      const url = new URL(request.url)
+      return contextOf(request, url, { ip: null, origin: url.origin })
+    },
+    describe(request, rest) {
+      const url = new URL(request.url)
       const header = (name: string) => request.headers.get(name)
       const scheme = url.protocol === 'https:' ? 'https' : 'http'
-      const client = resolveClient({ peer: ip(request, ...rest), scheme, host: url.host, header }, trust)
-      context = contextOf(request, url, client, await formOf(request, context))
-      const session = await sessions.open(context)
-      response = await sessions.run(session, () => respond(request, session, rest))
-      return withEffects(response, await sessions.commit(session, response.status))
-    } catch (error) {
-      if (!(error instanceof SessionError)) throw error
-      return withEffects(await answer(error, request, response), sessions.failed(context))
-    }
-  }
+      const peer = ip(request, ...rest)
+      return contextOf(request, url, resolveClient({ peer, scheme, host: url.host, header }, trust))
+    },
+    ...(onError && { onError }),
+  })
 }
 
-function contextOf(request: Request, url: URL, client: Client, form: URLSearchParams | null): RequestContext {
+function contextOf(request: Request, url: URL, client: Client): RequestContext {
   return {
     method: request.method,
     origin: client.origin,
@@ -95,37 +69,8 @@ function contextOf(request: Request, url: URL, client: Client, form: URLSearchPa
     ip: client.ip,
     now: Date.now(),
     header: (name) => request.headers.get(name),
-    field: (name) => form?.get(name) ?? null,
+    field: () => null,
   }
-}
-
-/** Reads a copy of the body, where a CSRF token may be in it and nowhere else. */
-async function formOf(request: Request, context: RequestContext): Promise<URLSearchParams | null> {
-  const { headers, bodyUsed } = request
-  if (isSafe(context) || bodyUsed || headers.has('x-csrf-token')) return null
-  if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headers.get('content-type') ?? '')) return null
-  const length = headers.get('content-length')
-  if (length === null || Number(length) > LONGEST_FORM) return null
-  try {
-    return new URLSearchParams(await request.clone().text())
-  } catch {
-    // The client went away: its handler will find out.
-    return null
-  }
-}
-
-/**
- * Always a copy: `Response.redirect()` and fetched responses can't be changed, and one that an application keeps and returns
- * twice would hand one client's token to the next.
- */
-function withEffects(response: Response, effects: Effects): Response {
-  const nothing = effects.headers.length === 0 && effects.vary === null && effects.noStore === null
-  // Nobody can copy an upgrade (101) or `Response.error()`.
-  if (nothing || response.status < 200) return response
-  const { body, status, statusText } = response
-  const copy = new Response(body, { status, statusText, headers: response.headers })
-  applyEffects(effects, copy.headers)
-  return copy
 }
 
 /** Bun passes its server, Deno what it knows of the connection. */

@@ -1,0 +1,25 @@
+'use server'
+
+import { protectAction } from 'holdfast/next'
+import { redirect } from 'next/navigation'
+import { sessions } from '../lib/sessions'
+
+export const login = protectAction(sessions, async (session, form: FormData) => {
+  const name = String(form.get('name'))
+  if (form.get('password') !== 'correct horse') {
+    session.loginFailed(name, 'password')
+    redirect('/?wrong')
+  }
+  session.authenticate(name)
+  redirect('/account')
+})
+
+export const visit = protectAction(sessions, async (session) => {
+  session.require()
+  session.update('visits', (visits = 0) => visits + 1)
+})
+
+export const logout = protectAction(sessions, async (session) => {
+  session.terminate()
+  redirect('/')
+})
