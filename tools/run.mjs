@@ -18,7 +18,8 @@ const attwFormat = ['--format', 'table-flipped', '--no-emoji', '--no-summary', '
 // Whatever hangs ends, and the files after it run all the same.
 const testing = ['--conditions=holdfast-source', '--test', '--test-reporter=spec', '--test-timeout=600000']
 const benches = { bench, 'bench:engines': benchEngines, 'bench:scale': benchScale }
-const tasks = { start, test, quick, deep, engines, firefox, load, check, build, format, mutants, ...benches }
+const suites = { test, quick, deep, engines, frameworks, firefox, load }
+const tasks = { start, ...suites, check, build, format, mutants, ...benches }
 
 process.chdir(root)
 if (Object.hasOwn(tasks, task)) await tasks[task](rest)
@@ -66,7 +67,7 @@ function test(args) {
     ...(browser === undefined ? { HOLDFAST_BROWSER_SKIP: '1' } : { HOLDFAST_CHROMIUM: browser }),
   }
   const where = browser === undefined ? 'WITHOUT a browser' : `browser: ${browser}`
-  const files = args.length > 0 ? args : ['test/!(deep|servers)/**/*.test.ts']
+  const files = args.length > 0 ? args : ['test/!(deep|frameworks|servers)/**/*.test.ts']
   const steps = [
     ['types', () => bin('tsc', ['-p', 'tsconfig.json'])],
     ['lint and format', () => bin('biome', ['check', '--error-on-warnings', '.'])],
@@ -101,7 +102,7 @@ function test(args) {
 function quick(args) {
   install()
   const files =
-    args.length > 0 ? args : ['test/!(browser|deep|package|model|properties|servers)/**/*.test.ts']
+    args.length > 0 ? args : ['test/!(browser|deep|frameworks|package|model|properties|servers)/**/*.test.ts']
   finish(run(node('tests'), [...testing, ...files]))
 }
 
@@ -131,6 +132,26 @@ function engines(args) {
   const total = ((Date.now() - began) / 1000).toFixed(0)
   console.log(`${passed ? 'ok    ' : 'FAILED'}  the engines on real servers (${total} s)`)
   for (const name of missing) console.log(`SKIPPED the tests on ${name}: it is not there, see above`)
+  finish(passed)
+}
+
+/**
+ * The scenarios through every framework, and each one's example, from the packed package on; or the files given. Those in
+ * `test/frameworks` have servers of their own, which they build and end themselves.
+ */
+function frameworks(args) {
+  const began = Date.now()
+  install()
+  build()
+  const browser = process.env.CHROMIUM || findProgram('Chromium')
+  const env = browser === undefined ? { HOLDFAST_BROWSER_SKIP: '1' } : { HOLDFAST_CHROMIUM: browser }
+  const files = args.length > 0 ? args : ['test/{flow,frameworks}/**/*.test.ts']
+  // One file at a time: each builds and starts whole frameworks, which would wait for one another.
+  const passed = run(node('tests'), [...testing, '--test-concurrency=1', ...files], env)
+  console.log('\n━━━ summary ━━━')
+  const total = ((Date.now() - began) / 1000).toFixed(0)
+  console.log(`${passed ? 'ok    ' : 'FAILED'}  the frameworks (${total} s)`)
+  if (browser === undefined) console.log('SKIPPED the browser tests: no Chromium found, see above')
   finish(passed)
 }
 

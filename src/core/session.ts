@@ -337,7 +337,7 @@ export class Session<Data extends object = Record<string, unknown>> {
       return
     }
     const record = this.#record()
-    if (!record || record.userId === null) throw notAuthenticated(this.lost)
+    if (!record || record.userId === null) throw notAuthenticated(this.#state, this.lost)
     // Never the moment of the last authentication: what hangs on that moment must change.
     const at = Math.max(state.context.now, record.authenticatedAt! + 1)
     state.pending.reauthenticate = { secret: drawSecret(), methods, level, credential, at }
@@ -407,7 +407,7 @@ export class Session<Data extends object = Record<string, unknown>> {
   #meet(requirement: Requirement): string {
     const { userId, authenticatedAt, methods, level } = this
     const { context, policy } = this.#state
-    if (userId === null) throw this.suspended ? suspended() : notAuthenticated(this.lost)
+    if (userId === null) throw this.suspended ? suspended() : notAuthenticated(this.#state, this.lost)
     const scheme = policy.transport.ambient ? 'Session' : 'Bearer'
     demand(requirement, { authenticatedAt: authenticatedAt!, methods, level }, context.now, scheme)
     return userId
@@ -576,7 +576,17 @@ function suspended(): SessionError {
   )
 }
 
-function notAuthenticated(lost: LostReason | null): SessionError {
+function notAuthenticated(state: SessionState, lost: LostReason | null): SessionError {
   const why = lost ? ` The session has ended: ${lost}.` : ''
-  return new SessionError('ERR_NOT_AUTHENTICATED', `This needs a user who has logged in.${why}`)
+  const challenge = bearerChallenge(state)
+  return new SessionError('ERR_NOT_AUTHENTICATED', `This needs a user who has logged in.${why}`, {
+    ...(challenge && { challenge }),
+  })
+}
+
+/** A 401 to a bearer token names its scheme, and says whether one was shown that is worth nothing (RFC 6750 §3). */
+function bearerChallenge({ context, policy, opened }: SessionState): string | null {
+  if (policy.transport.ambient) return null
+  const worthless = !isLive(opened.verdict) && policy.transport.read(context).length > 0
+  return worthless ? 'Bearer error="invalid_token"' : 'Bearer'
 }

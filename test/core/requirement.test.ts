@@ -176,3 +176,33 @@ describe('requirement: the level of a session', () => {
     assert.throws(() => session.require({ level: 2 }), { challenge: /^Bearer error=/ })
   })
 })
+
+describe('a 401 names the scheme of a bearer token, and says whether one was shown that is worth nothing (RFC 6750 §3)', () => {
+  const serve = (options: object = {}) =>
+    new Sessions({ engine: memory(), keys: [KEY], bindings: [], ...options })
+  const challengeOf = async (sessions: Sessions, headers: Record<string, string>) => {
+    const session = await sessions.open(new Browser().request({ headers }))
+    try {
+      session.require()
+    } catch (error) {
+      return (error as SessionError).challenge
+    }
+    return 'nothing'
+  }
+  test('with no token, a worthless one, one that nobody has logged in by', async () => {
+    const sessions = serve({ transport: bearer() })
+    const visit = await sessions.open(new Browser().request(post()))
+    visit.set('a', 1)
+    const { headers } = await sessions.commit(visit)
+    const token = headers.find(([name]) => name === 'Session-Token')![1]
+    assert.equal(await challengeOf(sessions, {}), 'Bearer')
+    assert.equal(await challengeOf(sessions, { authorization: `Bearer ${token}` }), 'Bearer')
+    assert.equal(
+      await challengeOf(sessions, { authorization: `Bearer ${token.slice(0, -2)}AA` }),
+      'Bearer error="invalid_token"',
+    )
+  })
+  test('a cookie has no scheme', async () => {
+    assert.equal(await challengeOf(serve(), {}), null)
+  })
+})

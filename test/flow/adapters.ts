@@ -8,37 +8,21 @@ import type express from 'express'
 import { answerErrors, protect as protectExpress } from 'holdfast/express'
 import { protect as protectNode } from 'holdfast/node'
 import { protect as protectWeb } from 'holdfast/web'
-import type { Adapter, AnySession, Exchange, Reply } from './harness.ts'
+import { exchangeOf, type Reply, responseOf } from './application.ts'
+import type { AnySession, Exchange, LocalAdapter } from './harness.ts'
 
-export const web: Adapter = {
-  name: 'web',
+export const web: LocalAdapter = {
+  name: 'Request and Response',
   listen: (sessions, handler) =>
     serveFetch(
-      protectWeb(sessions, async (request, session, _info: object) => {
-        const { pathname, searchParams: query } = new URL(request.url)
-        const text = () => request.text()
-        const {
-          status = 200,
-          headers = [],
-          body,
-        } = await handler({
-          session,
-          method: request.method,
-          path: pathname,
-          query,
-          text,
-        })
-        const stream = body instanceof Readable ? (Readable.toWeb(body) as ReadableStream) : body
-        return new Response(stream ?? null, {
-          status,
-          headers: headers.map(([name, value]) => [name, value]),
-        })
-      }),
+      protectWeb(sessions, async (request, session, _info: object) =>
+        responseOf(await handler(exchangeOf(request, session))),
+      ),
     ),
 }
 
-export const node: Adapter = {
-  name: 'node',
+export const node: LocalAdapter = {
+  name: 'node:http',
   listen(sessions, handler) {
     const listener = protectNode(sessions, async (req, res, session) => {
       await reply(res, await handler(exchange(req, session)))
@@ -53,7 +37,7 @@ export const node: Adapter = {
 }
 
 /** @param framework - `express` of either version */
-export function expressAdapter(name: string, framework: typeof express): Adapter {
+export function expressAdapter(name: string, framework: typeof express): LocalAdapter {
   return {
     name,
     listen(sessions, handler) {

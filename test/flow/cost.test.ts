@@ -5,7 +5,7 @@ import { beforeEach, describe, mock, test } from 'node:test'
 import express from 'express'
 import type { Browser } from 'holdfast/testing'
 import { expressAdapter, node, web } from './adapters.ts'
-import { type Adapter, engines, type Site, start, type Verb, wrapEngine } from './harness.ts'
+import { engines, type LocalAdapter, type Site, start, type Verb, wrapEngine } from './harness.ts'
 
 const READS: readonly Verb[] = ['load', 'loadUser']
 const FORGED = `${'A'.repeat(22)}.1..${'B'.repeat(43)}.1700000000000.${'C'.repeat(43)}`
@@ -17,7 +17,7 @@ for (const adapter of [web, node, expressAdapter('express', express)]) {
   }
 }
 
-function costs(adapter: Adapter, createEngine: (typeof engines)[string]): void {
+function costs(adapter: LocalAdapter, createEngine: (typeof engines)[string]): void {
   beforeEach(() => mock.timers.reset())
 
   async function open(): Promise<Site & { readonly verbs: Verb[] }> {

@@ -17,7 +17,7 @@ import { type AnySessions, pause, type Site, start, wrapEngine } from './harness
 import { scenarios } from './suite.ts'
 
 /** Their types differ, where none of this is concerned. */
-const frameworks = { 'express 5': express, 'express 4': express4 as unknown as typeof express }
+const frameworks = { 'Express 5': express, 'Express 4': express4 as unknown as typeof express }
 
 /** It mounts on either, by their own types. */
 export const mounted = (sessions: AnySessions) => [

@@ -4,55 +4,60 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, request, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import type { Readable } from 'node:stream'
-import {
-  createSessions,
-  type Engine,
-  generateKey,
-  type MaybePromise,
-  type Session,
-  type SessionEvent,
-  type Sessions,
-} from 'holdfast'
+import { createSessions, type Engine, type MaybePromise, type SessionEvent } from 'holdfast'
 import { memory } from 'holdfast/memory'
 import { sqlite } from 'holdfast/sqlite'
 import { type Browser, type BrowserOptions, browser } from 'holdfast/testing'
-import { EVERYBODY } from '../../src/core/ledger.ts'
 import type { SessionsOptions } from '../../src/core/policy.ts'
+import { type AnySessions, type Handler, KEY } from './site.ts'
 
-export type AnySession = Session<Record<string, unknown>>
-export type AnySessions = Sessions<Record<string, unknown>>
+export type { Reply } from './application.ts'
+export {
+  type AnySession,
+  type AnySessions,
+  type Exchange,
+  type Handler,
+  KEY,
+  PROXY,
+  pause,
+  signal,
+  type Verb,
+  wrapEngine,
+} from './site.ts'
 
-/** A request, as every adapter can show it. */
-export interface Exchange {
-  readonly session: AnySession
-  readonly method: string
-  readonly path: string
-  readonly query: URLSearchParams
-  readonly text: () => Promise<string>
-}
-
-/** A response, as every adapter can send it. */
-export interface Reply {
-  readonly status?: number
-  readonly headers?: readonly (readonly [string, string])[]
-  readonly body?: string | Readable
-}
-
-export type Handler = (exchange: Exchange) => MaybePromise<Reply>
-
-export interface Adapter {
+interface Described {
+  /** With its major version, as the README names it. */
   readonly name: string
-  listen(sessions: AnySessions, handler: Handler): RequestListener
+  /** Scenarios that don't hold through it, by name, and why. */
+  readonly except?: Readonly<Record<string, string>>
+  /** No framework: its results are not kept. */
+  readonly unrecorded?: true
 }
+
+/** An adapter whose framework runs in the test's process. */
+export interface LocalAdapter extends Described {
+  listen(sessions: AnySessions, handler: Handler): MaybePromise<RequestListener>
+}
+
+/** An adapter whose framework has a server of its own, which asks `siteOfProcess` for what it serves. */
+export interface RemoteAdapter extends Described {
+  /** Says how to start it, on `127.0.0.1` (`HOST`) and that port (`PORT`). */
+  spawn(port: number): {
+    readonly command: string
+    readonly args?: readonly string[]
+    readonly cwd: string
+    readonly env?: Readonly<Record<string, string>>
+  }
+}
+
+export type Adapter = LocalAdapter | RemoteAdapter
 
 export const engines: Record<string, () => Engine> = {
   memory: () => memory(),
   sqlite: () => sqlite(':memory:'),
 }
 
-export const KEY = generateKey()
-
+/** A server with an application of the test's own. */
 export interface Site extends AsyncDisposable {
   readonly sessions: AnySessions
   readonly server: Server
@@ -63,23 +68,17 @@ export interface Site extends AsyncDisposable {
   proxied(options?: BrowserOptions): Browser
 }
 
-/** The proxy that `proxied` pretends to be: the tests themselves. */
-export const PROXY = ['127.0.0.1', '::1']
 export const PUBLIC_ORIGIN = 'https://app.example'
 
 export async function start(
-  listen: (sessions: AnySessions) => RequestListener,
+  serve: (sessions: AnySessions) => MaybePromise<RequestListener>,
   options: Partial<SessionsOptions<Record<string, unknown>>> = {},
   secure = false,
 ): Promise<Site> {
   const events: SessionEvent[] = []
   const onEvent = (event: SessionEvent) => void events.push(event)
   const sessions = createSessions({ engine: memory(), keys: KEY, onEvent, ...options })
-  const listener = listen(sessions)
-  const server = secure ? createTlsServer(CERTIFICATE, listener) : createServer(listener)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
+  const { server, port, close } = await listen(await serve(sessions), secure)
   return {
     sessions,
     server,
@@ -93,11 +92,26 @@ export async function start(
         headers: { 'x-forwarded-proto': 'https', ...options.headers },
       }),
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
+      await close()
       await sessions.close()
     },
   }
+}
+
+/** Serves on a free port of loopback. */
+export async function listen(
+  listener: RequestListener,
+  secure: boolean,
+): Promise<{ readonly server: Server; readonly port: number; readonly close: () => Promise<void> }> {
+  const server = secure ? createTlsServer(CERTIFICATE, listener) : createServer(listener)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const close = async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+  return { server, port, close }
 }
 
 export interface RawRequest {
@@ -139,40 +153,6 @@ export async function send(
   const bytes = Buffer.concat(chunks)
   return { status: statusCode!, headers: message.headers, rawHeaders, body: bytes.toString(), bytes }
 }
-
-export type Verb = 'load' | 'create' | 'replace' | 'touch' | 'loadUser' | 'replaceUser' | 'sweep'
-
-/**
- * Stands between the core and an engine; but for the one read a second of the moment that counts for everybody, which any
- * request may be the one to do.
- *
- * @param around - runs a call, or does something else in its place
- */
-export function wrapEngine(
-  engine: Engine,
-  around: (verb: Verb, call: () => MaybePromise<unknown>) => MaybePromise<unknown>,
-): Engine {
-  const verbs: Verb[] = ['load', 'create', 'replace', 'touch', 'loadUser', 'replaceUser', 'sweep']
-  const wrapped = verbs.map((verb) => {
-    const method = engine[verb] as (...args: unknown[]) => MaybePromise<unknown>
-    const past = (...args: unknown[]) =>
-      args[0] === EVERYBODY ? method.apply(engine, args) : around(verb, () => method.apply(engine, args))
-    return [verb, past]
-  })
-  return { ...engine, ...Object.fromEntries(wrapped) }
-}
-
-/** A promise, and what settles it. */
-export function signal(): { readonly given: Promise<string>; give(text?: string): void } {
-  let give: (text?: string) => void = () => {}
-  const given = new Promise<string>((resolve) => {
-    give = (text = '') => resolve(text)
-  })
-  return { given, give }
-}
-
-export const pause = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 /** For localhost, until 2126. It proves nothing to anybody, so its key may lie here. */
 export const CERTIFICATE = {
