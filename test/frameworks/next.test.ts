@@ -1,44 +1,27 @@
-/** The adapter for Next.js: the scenarios, through the route handler of a production build. */
+/** The adapter for Next.js: the scenarios, through a route handler of a production build; and the example, in Chromium. */
 
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { after } from 'node:test'
-import { type RequestListener } from 'node:http'
-import { protect, watchRequests } from 'holdfast/next'
-import type { Adapter } from '../flow/harness.ts'
 import { scenarios } from '../flow/suite.ts'
-import { answerFlow } from './flow.ts'
-import { plant, prepare, runIn } from './prepare.ts'
+import { exampleTests } from './example.ts'
+import { environment, plant, prepare, runIn } from './prepare.ts'
 
-type Serve = (request: Request) => Promise<Response>
-
-process.env.NEXT_TELEMETRY_DISABLED = '1'
 const folder = prepare('next')
-const dir = plant('next', folder)
-runIn(dir, join(folder, 'node_modules/.bin/next'), ['build'])
+const flow = await plant('next', folder)
+const command = join(folder, 'node_modules/.bin/next')
+for (const each of [folder, flow]) runIn(each, command, ['build'])
 
-const next = createRequire(join(dir, 'package.json'))('next')
-const app = next({ dev: false, dir, quiet: true })
-await app.prepare()
-watchRequests()
-after(() => app.close())
-const handle: RequestListener = app.getRequestHandler()
+const before = 'Next.js redirects such a path to its usual form, before anything of the application runs'
 
-const sites = new Map<string, Serve>()
-Object.assign(globalThis, {
-  holdfastFlow: (request: Request) => sites.get(request.headers.get('x-site')!)!(request),
+scenarios({
+  name: 'Next.js 16',
+  spawn: () => ({ command: process.execPath, args: ['server.mjs'], cwd: flow, env: environment() }),
+  except: {
+    'a redirect to HTTPS never leads to another host': before,
+    'an exemption is one exact path': before,
+  },
 })
 
-const adapter: Adapter = {
-  name: 'next',
-  listen(sessions, handler) {
-    const name = String(sites.size)
-    sites.set(name, protect(sessions, answerFlow(handler)))
-    return (req, res) => {
-      req.headers['x-site'] = name
-      handle(req, res)
-    }
-  },
-}
-
-scenarios(adapter)
+exampleTests('Next.js', {
+  folder,
+  command: (port) => [command, 'start', '--hostname', '127.0.0.1', '--port', String(port)],
+})

@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { build } from 'esbuild'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -30,29 +31,53 @@ export function environment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 export function prepare(name: string): string {
   const folder = join(root, 'examples', name)
   const stamp = join(folder, 'node_modules', '.holdfast-stamp')
-  const wanted = createHash('sha256').update(readFileSync(join(folder, 'package-lock.json'))).digest('hex')
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(folder, 'package-lock.json')))
+    .digest('hex')
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
     runIn(folder, 'npm', ['ci', '--ignore-scripts', '--loglevel=error'])
     writeFileSync(stamp, wanted)
   }
   const installed = join(folder, 'node_modules', 'holdfast')
   rmSync(join(installed, 'dist'), { recursive: true, force: true })
-  for (const each of ['dist', 'package.json']) cpSync(join(root, each), join(installed, each), { recursive: true })
+  for (const each of ['dist', 'package.json'])
+    cpSync(join(root, each), join(installed, each), { recursive: true })
   return folder
 }
 
-/** Copies an application of the tests into an example, where it finds the framework. @returns its folder there */
-export function plant(name: string, folder: string): string {
+/**
+ * Puts an application of the tests into an example, where it finds the framework, and beside it `site.js`: what the
+ * scenarios ask of it.
+ *
+ * @returns its folder there
+ */
+export async function plant(name: string, folder: string): Promise<string> {
   const target = join(folder, '.flow')
   rmSync(target, { recursive: true, force: true })
   mkdirSync(target)
   cpSync(join(import.meta.dirname, name), target, { recursive: true })
+  await build({
+    entryPoints: [join(import.meta.dirname, 'site.ts')],
+    outfile: join(target, 'site.js'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    external: ['holdfast', 'holdfast/*'],
+    logLevel: 'error',
+  })
+  // The example limits nothing.
+  const limiter = join('node_modules', 'rate-limiter-flexible')
+  cpSync(join(root, limiter), join(folder, limiter), { recursive: true })
   return target
 }
 
 /** Runs a command to its end. @throws {Error} with what it printed, when it failed */
 export function runIn(folder: string, command: string, args: readonly string[]): void {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd: folder, env: environment(), encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd: folder,
+    env: environment(),
+    encoding: 'utf8',
+  })
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}\n${stderr}`)
 }
 
@@ -71,7 +96,11 @@ export async function startApp(
   port: number,
   env: NodeJS.ProcessEnv = {},
 ): Promise<RunningApp> {
-  const child = spawn(command, args, { cwd: folder, env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, {
+    cwd: folder,
+    env: environment(env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const printed: string[] = []
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => printed.push(String(chunk)))
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))

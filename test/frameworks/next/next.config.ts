@@ -1,3 +1,8 @@
 import { dirname } from 'node:path'
 
-export default { turbopack: { root: dirname(import.meta.dirname) }, typescript: { ignoreBuildErrors: true } }
+export default {
+  serverExternalPackages: ['holdfast'],
+  turbopack: { root: dirname(import.meta.dirname) },
+  typescript: { ignoreBuildErrors: true },
+  compress: false,
+}

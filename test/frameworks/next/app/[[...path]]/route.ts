@@ -1,7 +1,13 @@
-/** Every request goes to the test, which serves it by the adapter. */
+/** Every request goes to the scenarios' application. */
 
-function serve(request: Request): Promise<Response> {
-  return (globalThis as unknown as { holdfastFlow: typeof serve }).holdfastFlow(request)
+import { protect } from 'holdfast/next'
+import { exchangeOf, responseOf, siteOfProcess } from '../../site.js'
+
+const serve = async (request: Request) => {
+  const { sessions, handler } = siteOfProcess()
+  return protect(sessions, async (request, session) =>
+    responseOf(await handler(exchangeOf(request, session))),
+  )(request)
 }
 
 export {
