@@ -56,12 +56,12 @@ export function expressAdapter(name: string, framework: typeof express): LocalAd
   }
 }
 
-function exchange(req: IncomingMessage, session: AnySession): Exchange {
+export function exchange(req: IncomingMessage, session: AnySession): Exchange {
   const { pathname, searchParams: query } = new URL(req.url!, 'http://host.invalid')
   return { session, method: req.method!, path: pathname, query, text: () => text(req) }
 }
 
-async function reply(res: ServerResponse, { status = 200, headers = [], body }: Reply): Promise<void> {
+export async function reply(res: ServerResponse, { status = 200, headers = [], body }: Reply): Promise<void> {
   res.statusCode = status
   for (const [name, value] of headers) res.appendHeader(name, value)
   if (body instanceof Readable) await pipeline(body, res)

@@ -1,6 +1,7 @@
 'use server'
 
 import { protectAction } from 'holdfast/next'
+import { refresh } from 'next/cache'
 import { redirect } from 'next/navigation'
 import { sessions } from '../lib/sessions'
 
@@ -17,6 +18,7 @@ export const login = protectAction(sessions, async (session, form: FormData) => 
 export const visit = protectAction(sessions, async (session) => {
   session.require()
   session.update('visits', (visits = 0) => visits + 1)
+  refresh()
 })
 
 export const logout = protectAction(sessions, async (session) => {
