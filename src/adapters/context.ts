@@ -18,12 +18,14 @@ interface ParsedRequest extends IncomingMessage {
  * @throws {SessionError} `ERR_REQUEST`, `ERR_FORWARDED`
  */
 export function nodeContext(req: IncomingMessage, trust: ProxyTrust): RequestContext {
+  return contextOf(req, nodeClient(req, trust))
+}
+
+/** Finds the client of a request. @throws {SessionError} `ERR_REQUEST`, `ERR_FORWARDED` */
+export function nodeClient(req: IncomingMessage, trust: ProxyTrust): Client {
   const host = headerOf(req, 'host') ?? headerOf(req, ':authority')
   const header = (name: string) => headerOf(req, name)
-  return contextOf(
-    req,
-    resolveClient({ peer: req.socket.remoteAddress ?? null, scheme: schemeOf(req), host, header }, trust),
-  )
+  return resolveClient({ peer: req.socket.remoteAddress ?? null, scheme: schemeOf(req), host, header }, trust)
 }
 
 /** Describes a request whose client could not be made out, for what its answer must carry. */

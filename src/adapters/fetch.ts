@@ -6,6 +6,7 @@ import { SessionError } from '../core/errors.ts'
 import { isSafe, type RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
+import { type Client, type ProxyTrust, resolveClient } from '../proxy.ts'
 import { answerTo, toResponse } from './answer.ts'
 import { applyEffects } from './effects.ts'
 
@@ -13,8 +14,11 @@ import { applyEffects } from './effects.ts'
 export interface FetchHost<Rest extends readonly unknown[]> {
   /** Describes a request to the core, less the fields of its form. @throws {SessionError} `ERR_REQUEST`, `ERR_FORWARDED` */
   describe(request: Request, rest: Rest): RequestContext
-  /** Describes a request whose client could not be made out, for what its answer must carry. */
-  anonymous(request: Request, rest: Rest): RequestContext
+  /**
+   * Describes a request whose client could not be made out, for what its answer must carry.
+   * @defaultValue as its URL says
+   */
+  anonymous?(request: Request, rest: Rest): RequestContext
   readonly onError?: (error: SessionError, request: Request) => MaybePromise<Response>
 }
 
@@ -25,7 +29,7 @@ const LONGEST_FORM = 64 * 1024
 export function serveFetch<Data extends object, Rest extends readonly unknown[]>(
   sessions: Sessions<Data>,
   handler: (request: Request, session: Session<Data>, ...rest: Rest) => MaybePromise<Response>,
-  { describe, anonymous, onError }: FetchHost<Rest>,
+  { describe, anonymous = byUrl, onError }: FetchHost<Rest>,
 ): (request: Request, ...rest: Rest) => Promise<Response> {
   async function respond(request: Request, session: Session<Data>, rest: Rest): Promise<Response> {
     try {
@@ -60,6 +64,32 @@ export function serveFetch<Data extends object, Rest extends readonly unknown[]>
       return withEffects(await answer(error, request, response), effects)
     }
   }
+}
+
+/** Describes a request whose client is known. */
+export function fetchContext(request: Request, client: Client): RequestContext {
+  const { pathname, search } = new URL(request.url)
+  return {
+    method: request.method,
+    origin: client.origin,
+    path: pathname,
+    search,
+    ip: client.ip,
+    now: Date.now(),
+    header: (name) => request.headers.get(name),
+    field: () => null,
+  }
+}
+
+/** Finds the client of a request by its URL. @throws {SessionError} `ERR_FORWARDED` */
+export function fetchClient(request: Request, peer: string | null, trust: ProxyTrust): Client {
+  const { protocol, host } = new URL(request.url)
+  const header = (name: string) => request.headers.get(name)
+  return resolveClient({ peer, scheme: protocol === 'https:' ? 'https' : 'http', host, header }, trust)
+}
+
+function byUrl(request: Request): RequestContext {
+  return fetchContext(request, { ip: null, origin: new URL(request.url).origin })
 }
 
 /** Reads a copy of the body, where a CSRF token may be in it and nowhere else. */

@@ -2,11 +2,10 @@
 
 import type { MaybePromise } from '../core/engine.ts'
 import type { SessionError } from '../core/errors.ts'
-import type { RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
-import { type Client, resolveClient, trustProxies } from '../proxy.ts'
-import { serveFetch } from './fetch.ts'
+import { trustProxies } from '../proxy.ts'
+import { fetchClient, fetchContext, serveFetch } from './fetch.ts'
 
 /** What the adapter can't find out by itself. */
 export interface WebOptions<Rest extends readonly unknown[] = readonly unknown[]> {
@@ -45,32 +44,9 @@ export function protect<Data extends object, Rest extends readonly unknown[]>(
   const { ip = peerOf, onError } = options
   const trust = trustProxies(sessions.policy.proxy)
   return serveFetch(sessions, handler, {
-    anonymous(request) {
-      const url = new URL(request.url)
-      return contextOf(request, url, { ip: null, origin: url.origin })
-    },
-    describe(request, rest) {
-      const url = new URL(request.url)
-      const header = (name: string) => request.headers.get(name)
-      const scheme = url.protocol === 'https:' ? 'https' : 'http'
-      const peer = ip(request, ...rest)
-      return contextOf(request, url, resolveClient({ peer, scheme, host: url.host, header }, trust))
-    },
+    describe: (request, rest) => fetchContext(request, fetchClient(request, ip(request, ...rest), trust)),
     ...(onError && { onError }),
   })
-}
-
-function contextOf(request: Request, url: URL, client: Client): RequestContext {
-  return {
-    method: request.method,
-    origin: client.origin,
-    path: url.pathname,
-    search: url.search,
-    ip: client.ip,
-    now: Date.now(),
-    header: (name) => request.headers.get(name),
-    field: () => null,
-  }
 }
 
 /** Bun passes its server, Deno what it knows of the connection. */
