@@ -1,6 +1,7 @@
 /**
- * Finds the Node request and response behind a framework that hides both: Next.js shows neither the address at the other
- * end, nor which headers it has added by itself, nor the response of a page. Node announces each request before anybody
+ * Finds the Node request and response behind a framework that hides them: Next.js shows neither the address at the other
+ * end, nor which headers it has added by itself, nor the response of a page; React Router no address, and Nuxt not which
+ * requests it makes of itself. Node announces each request before anybody
  * else hears of it (`http.server.request.start`); we put a name of one use on it, as a header, and find it again by that.
  *
  * @module
@@ -40,7 +41,7 @@ export function watchRequests(): void {
 }
 
 /** @returns undefined where nobody watches, and for requests that are over */
-export function exchangeOf(headers: Headers): NodeExchange | undefined {
+export function exchangeOf(headers: { get(name: string): string | null }): NodeExchange | undefined {
   return exchanges.get(headers.get(NAME) ?? '')
 }
 

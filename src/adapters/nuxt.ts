@@ -8,6 +8,7 @@ import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { type ProxyTrust, trustProxies } from '../proxy.ts'
 import { anonymousContext, headerOf, nodeContext } from './context.ts'
+import { exchangeOf, watchRequests } from './node-exchange.ts'
 import { answerFor, commitFirst, type ErrorOptions, sendAnswer } from './respond.ts'
 
 export type { Answer } from './answer.ts'
@@ -43,22 +44,25 @@ export function protect<Data extends object>(
   sessions: Sessions<Data>,
   options: ErrorOptions = {},
 ): (nitro: NitroApp) => void {
+  watchRequests()
   const trust = trustProxies(sessions.policy.proxy)
-  /** By the event's context: a page's request and those that it makes of the application itself share one. */
-  const bound = new WeakMap<object, Session<Data>>()
 
   async function serve(event: NuxtEvent, handle: () => MaybePromise<unknown>): Promise<unknown> {
     const { req, res } = event.node
-    const known = bound.get(event.context)
-    if (known) return sessions.run(known, handle)
+    Object.defineProperty(event.context, 'session', { configurable: true, get: () => sessions.current() })
+    const exchange = exchangeOf({ get: (name) => headerOf(req, name) })
+    if (exchange?.res !== res) {
+      // No client has sent this: the application asks itself, in the name of a request, or of nobody.
+      const session = await exchange?.opened.get(sessions)
+      return session ? sessions.run(session as Session<Data>, handle) : handle()
+    }
     const answer = (error: unknown) => answerFor(error, req, options)
     let context: RequestContext | undefined
     try {
       context = await describe(req, trust)
       const session = await sessions.open(context)
       commitFirst(sessions, session, context, res, answer)
-      bound.set(event.context, session)
-      Object.assign(event.context, { session })
+      exchange.opened.set(sessions, Promise.resolve(session as Session<never>))
       return await sessions.run(session, async () => {
         if (session.refusal) return sendAnswer(res, await answer(session.refusal))
         return await handle()
@@ -66,7 +70,7 @@ export function protect<Data extends object>(
     } catch (error) {
       // Others are Nuxt's to show.
       if (!(error instanceof SessionError) || res.headersSent) throw error
-      const opened = bound.has(event.context)
+      const opened = exchange.opened.has(sessions)
       sendAnswer(res, await answer(error), opened ? null : sessions.failed(context ?? anonymousContext(req)))
       return undefined
     }
