@@ -7,7 +7,7 @@ import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { trustProxies } from '../proxy.ts'
 import { answerTo, toResponse } from './answer.ts'
-import { nodeClient } from './context.ts'
+import { headerOf, nodeClient } from './context.ts'
 import { fetchClient, fetchContext, serveFetch } from './fetch.ts'
 import { exchangeOf, watchRequests } from './node-exchange.ts'
 
@@ -54,7 +54,9 @@ export function protect<Data extends object>(
     {
       describe(request) {
         const req = exchangeOf(request.headers)?.req
-        return fetchContext(request, req ? nodeClient(req, trust) : fetchClient(request, null, trust))
+        if (!req) return fetchContext(request, fetchClient(request, null, trust))
+        // React Router leaves out headers that are empty.
+        return { ...fetchContext(request, nodeClient(req, trust)), header: (name) => headerOf(req, name) }
       },
       ...(onError && { onError }),
     },

@@ -69,7 +69,7 @@ export async function reply(res: ServerResponse, { status = 200, headers = [], b
 }
 
 /** Serves a fetch handler as Deno does: what is known of the connection comes second. */
-function serveFetch(fetch: (request: Request, info: object) => Promise<Response>): RequestListener {
+export function serveFetch(fetch: (request: Request, info: object) => Promise<Response>): RequestListener {
   return async (req, res) => {
     const headers = new Headers()
     for (let at = 0; at < req.rawHeaders.length; at += 2)

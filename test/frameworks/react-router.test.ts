@@ -16,7 +16,11 @@ const server = [join(programs, 'react-router-serve'), 'build/server/index.js'] a
 
 scenarios({
   name: 'React Router 8',
-  spawn: () => ({ command: server[0], args: [server[1]], cwd: flow, env: environment() }),
+  spawn: () => ({ command: process.execPath, args: ['server.mjs'], cwd: flow, env: environment() }),
+  except: {
+    'a client that goes away before the head: the commit still happens when the handler ends the response':
+      'React Router gives up a request whose client has gone: nothing of it is stored',
+  },
 })
 
 exampleTests('React Router', {

@@ -5,6 +5,7 @@ import { refresh } from 'next/cache'
 import { redirect } from 'next/navigation'
 import { sessions } from '../lib/sessions'
 
+// snippet: login
 export const login = protectAction(sessions, async (session, form: FormData) => {
   const name = String(form.get('name'))
   if (form.get('password') !== 'correct horse') {
@@ -14,6 +15,7 @@ export const login = protectAction(sessions, async (session, form: FormData) => 
   session.authenticate(name)
   redirect('/account')
 })
+// /snippet
 
 export const visit = protectAction(sessions, async (session) => {
   session.require()

@@ -3,9 +3,11 @@ import { redirect } from 'next/navigation'
 import { sessions } from '../../lib/sessions'
 import { logout, visit } from '../actions'
 
+// snippet: page
 export default async function Account() {
   const session = await getSession(sessions)
   if (session.userId === null) redirect('/')
+  // /snippet
   return (
     <>
       <h1>Hello {session.userId}</h1>
