@@ -6,5 +6,10 @@ import * as build from './build/server/index.js'
 
 const app = express()
 app.disable('x-powered-by')
+// Express adds a charset to each type.
+app.use((_req, res, next) => {
+  res.append = res.appendHeader
+  next()
+})
 app.all('/{*path}', createRequestHandler({ build, mode: 'production' }))
 app.listen(Number(process.env.PORT), process.env.HOST)
