@@ -12,6 +12,7 @@ import { after, before } from 'node:test'
 import {
   type Browser,
   type BrowserContext,
+  type BrowserContextOptions,
   chromium,
   firefox,
   type LaunchOptions,
@@ -59,7 +60,7 @@ export const LAUNCH: LaunchOptions = {
 
 /** One browser for all tests of a `describe`. */
 export function useBrowser(options: LaunchOptions = {}): {
-  newContext(): Promise<BrowserContext>
+  newContext(options?: BrowserContextOptions): Promise<BrowserContext>
   newPage(): Promise<Page>
 } {
   let browser: Browser
@@ -67,7 +68,8 @@ export function useBrowser(options: LaunchOptions = {}): {
     browser = await BROWSER.launch({ ...LAUNCH, ...options })
   })
   after(() => browser?.close())
-  const newContext = async () => patient(await browser.newContext({ ignoreHTTPSErrors: true }))
+  const newContext = async (options: BrowserContextOptions = {}) =>
+    patient(await browser.newContext({ ignoreHTTPSErrors: true, ...options }))
   return { newContext, newPage: async () => (await newContext()).newPage() }
 }
 

@@ -122,12 +122,12 @@ function grouped(headers: NonNullable<Reply['headers']>): [name: string, lines: 
   return Object.entries(lines).map(([name, pairs]) => [name, pairs!.map(([, value]) => value)])
 }
 
-function exchange(req: IncomingMessage, session: AnySession): Exchange {
+export function exchange(req: IncomingMessage, session: AnySession): Exchange {
   const { pathname, searchParams: query } = new URL(req.url!, 'http://host.invalid')
   return { session, method: req.method!, path: pathname, query, text: () => text(req) }
 }
 
-async function reply(res: ServerResponse, { status = 200, headers = [], body }: Reply): Promise<void> {
+export async function reply(res: ServerResponse, { status = 200, headers = [], body }: Reply): Promise<void> {
   res.statusCode = status
   for (const [name, value] of headers) res.appendHeader(name, value)
   if (body instanceof Readable) await pipeline(body, res)
@@ -135,7 +135,7 @@ async function reply(res: ServerResponse, { status = 200, headers = [], body }: 
 }
 
 /** Serves a fetch handler as Deno does: what is known of the connection comes second. */
-function serveFetch(fetch: (request: Request, info: object) => Promise<Response>): RequestListener {
+export function serveFetch(fetch: (request: Request, info: object) => Promise<Response>): RequestListener {
   return async (req, res) => {
     const headers = new Headers()
     for (let at = 0; at < req.rawHeaders.length; at += 2)

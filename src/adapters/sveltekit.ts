@@ -1,0 +1,116 @@
+/** Sessions for SvelteKit. @module */
+
+import type { IncomingMessage } from 'node:http'
+import type { MaybePromise } from '../core/engine.ts'
+import { SessionError } from '../core/errors.ts'
+import type { Sessions } from '../core/sessions.ts'
+import { type Client, type ProxyTrust, trustProxies } from '../proxy.ts'
+import { answerTo, toResponse } from './answer.ts'
+import { nodeClient } from './context.ts'
+import { fetchClient, fetchContext, serveFetch } from './fetch.ts'
+
+/** What we need of SvelteKit's `RequestEvent`. */
+export interface SvelteKitEvent {
+  readonly request: Request
+  /** Gets `session`: to be declared in `App.Locals`. */
+  readonly locals: object
+  /** With `adapter-node`, the request as Node has it. */
+  readonly platform?: object | undefined
+  getClientAddress(): string
+}
+
+export interface SvelteKitOptions {
+  /**
+   * Makes the response to a request that was refused, or whose commit failed. In the former case `sessions.current()` works
+   * in it, and so does its `csrfToken()`.
+   * @defaultValue JSON or one line of text, with the error's code and message
+   */
+  readonly onError?: (error: SessionError, request: Request) => MaybePromise<Response>
+}
+
+/** What endpoints have failed with. */
+const failures = new WeakMap<object, SessionError>()
+
+/**
+ * The hook `handle`: gives each request its session, as `event.locals.session` and `sessions.current()`. Pages, actions and
+ * endpoints leave when the session has been committed, and an error takes their place where that fails. With `sequence` it
+ * comes first.
+ *
+ * With `adapter-node` the client is made out by the request itself and the option `proxy`; elsewhere by `event.url` and
+ * `getClientAddress()`. SvelteKit's own check of forms stays, and comes first.
+ *
+ * @example export const handle = protect(sessions)
+ */
+export function protect<Data extends object>(
+  sessions: Sessions<Data>,
+  options: SvelteKitOptions = {},
+): <Event extends SvelteKitEvent>(input: {
+  readonly event: Event
+  readonly resolve: (event: Event) => MaybePromise<Response>
+}) => Promise<Response> {
+  const trust = trustProxies(sessions.policy.proxy)
+  const serve = serveFetch<Data, [event: SvelteKitEvent, resolve: () => MaybePromise<Response>]>(
+    sessions,
+    async (request, session, event, resolve) => {
+      Object.assign(event.locals, { session })
+      const response = await resolve()
+      const failure = failures.get(event.locals)
+      // A page shows its own error; a script shall find ours, as anywhere else.
+      if (!failure || !isProblem(response)) return response
+      return toResponse(answerTo(failure, { header: (name) => request.headers.get(name) }), response.headers)
+    },
+    {
+      describe: (request, [event]) => fetchContext(request, clientOf(event, trust)),
+      ...options,
+    },
+  )
+  return ({ event, resolve }) => serve(event.request, event, () => resolve(event))
+}
+
+/** What we need of what SvelteKit gives to the hook `handleError`. */
+interface Caught {
+  readonly kind?: string
+  readonly error: unknown
+  readonly event: { readonly locals: object }
+}
+
+/**
+ * The hook `handleError`: what the session throws in a page, an action or an endpoint becomes SvelteKit's error, with its
+ * status and its message. Others go on.
+ *
+ * @param next - the application's own
+ * @example export const handleError = answerErrors()
+ */
+export function answerErrors<Input extends Caught, Result>(
+  next: (input: Input) => Result = logError,
+): (input: Input) => Result | { status: number; message: string } {
+  return (input) => {
+    const { error, event } = input
+    if (!(error instanceof SessionError)) return next(input)
+    failures.set(event.locals, error)
+    return { status: error.status, message: `${error.code}: ${error.message}` }
+  }
+}
+
+/** As SvelteKit does without a hook: of what is expected, nothing. */
+function logError({ kind, error }: Caught): never {
+  if (kind === undefined || kind === 'unknown') console.error(error)
+  return undefined as never
+}
+
+function isProblem({ status, headers }: Response): boolean {
+  return status >= 400 && /^application\/json\b/i.test(headers.get('content-type') ?? '')
+}
+
+/** `adapter-node` takes every request for HTTPS unless it is told otherwise, so its URL proves nothing. */
+function clientOf(event: SvelteKitEvent, trust: ProxyTrust): Client {
+  const { req } = (event.platform ?? {}) as { readonly req?: IncomingMessage }
+  if (req?.socket) return nodeClient(req, trust)
+  let peer: string | null = null
+  try {
+    peer = event.getClientAddress()
+  } catch {
+    // While prerendering there is no client.
+  }
+  return fetchClient(event.request, peer, trust)
+}
