@@ -75,10 +75,15 @@ export class HoldfastModule implements NestModule {
     this.#host.httpAdapter.use((req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) =>
       open(req, res, (error) => {
         if (error === undefined) bound.set(req, sessions.current())
-        next(error)
+        next(error instanceof SessionError ? asItself(error) : error)
       }),
     )
   }
+}
+
+/** Nest on Express turns what looks like an error of http-errors into one of its own: then filters of ours would not see it. */
+function asItself(error: SessionError): SessionError {
+  return Object.create(error, { expose: { value: undefined } })
 }
 
 // Decorators without their syntax, which Node can't strip.
