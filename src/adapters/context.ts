@@ -21,7 +21,7 @@ interface ParsedRequest {
 export function nodeContext(
   req: IncomingMessage,
   trust: ProxyTrust,
-  parsed: ParsedRequest = req,
+  parsed: ParsedRequest = req as IncomingMessage & ParsedRequest,
 ): RequestContext {
   return contextOf(req, nodeClient(req, trust), parsed)
 }

@@ -9,14 +9,12 @@ import { answerTo } from './answer.ts'
 import { anonymousContext, headerOf, nodeContext } from './context.ts'
 import { applyEffects, headersOf } from './effects.ts'
 import { answered, answerFor, commitFirst, type ErrorOptions, sendAnswer } from './respond.ts'
+import { servedOf } from './served.ts'
 
 export type { Answer } from './answer.ts'
 export type { ErrorOptions } from './respond.ts'
 
 type Next = (error?: unknown) => void
-
-/** The requests that already have their session, of each `Sessions`. */
-const servedBy = new WeakMap<object, WeakSet<IncomingMessage>>()
 
 /**
  * Gives each request its session: `sessions.current()`, anywhere below. The response leaves when the session has been
@@ -39,8 +37,7 @@ export function protect<Data extends object>(
   options: ErrorOptions = {},
 ): (req: IncomingMessage, res: ServerResponse, next: Next) => void {
   const trust = trustProxies(sessions.policy.proxy)
-  const served = servedBy.get(sessions) ?? new WeakSet()
-  servedBy.set(sessions, served)
+  const served = servedOf(sessions)
 
   async function serve(req: IncomingMessage, res: ServerResponse): Promise<(next: Next) => void> {
     let context: RequestContext | undefined

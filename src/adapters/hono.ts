@@ -9,6 +9,7 @@ import { trustProxies } from '../proxy.ts'
 import { answerTo, outlives, toResponse } from './answer.ts'
 import { applyEffects } from './effects.ts'
 import { fetchClient, fetchContext, formOf, withEffects } from './fetch.ts'
+import { servedOf } from './served.ts'
 
 /** What the adapter can't find out by itself. */
 export interface HonoOptions {
@@ -24,9 +25,6 @@ export interface HonoOptions {
 export interface SessionEnv<Data extends object> {
   Variables: { session: Session<Data> }
 }
-
-/** The contexts that already have their session, of each `Sessions`. */
-const servedBy = new WeakMap<object, WeakSet<Context>>()
 
 /**
  * Gives each request its session: `c.var.session`, with its type where the application is built as a chain, and
@@ -46,8 +44,7 @@ export function protect<Data extends object>(
   { ip = peerOf }: HonoOptions = {},
 ): MiddlewareHandler<SessionEnv<Data>> {
   const trust = trustProxies(sessions.policy.proxy)
-  const served = servedBy.get(sessions) ?? new WeakSet()
-  servedBy.set(sessions, served)
+  const served = servedOf(sessions)
 
   return async (c, next) => {
     if (served.has(c)) return next()
@@ -116,8 +113,6 @@ function forget(c: Context): void {
   const { headers, body } = c.res
   body?.cancel().catch(() => {})
   c.res = undefined
-  c.finalized = false
-  for (const name of headers.keys()) if (!outlives(name)) c.header(name, undefined)
   c.res = new Response(null, { headers: [...headers].filter(([name]) => outlives(name)) })
 }
 

@@ -10,6 +10,7 @@ import { answerTo, outlives, prepareAnswer } from './answer.ts'
 import { anonymousContext, headerOf, nodeContext } from './context.ts'
 import { applyEffects, headersOf } from './effects.ts'
 import { commitOnce } from './respond.ts'
+import { servedOf } from './served.ts'
 
 /** What the middleware adds to `ctx.state`. */
 export interface SessionState<Data extends object = Record<string, unknown>> {
@@ -30,7 +31,7 @@ export interface SessionState<Data extends object = Record<string, unknown>> {
  */
 export function protect<Data extends object>(sessions: Sessions<Data>): Middleware<SessionState<Data>> {
   const trust = trustProxies(sessions.policy.proxy)
-  const served = new WeakSet<object>()
+  const served = servedOf(sessions)
 
   return async (ctx, next) => {
     if (served.has(ctx.req)) return next()

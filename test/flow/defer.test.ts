@@ -587,7 +587,8 @@ describe('a response that was replaced', { concurrency: true }, () => {
       name: 'broken',
       onMismatch: 'report',
       capture: () => {
-        throw new Error('a secret')
+        // As an error of another library might look.
+        throw Object.assign(new Error('a secret'), { code: 'E', status: 418, headers: {} })
       },
       matches: () => true,
     }

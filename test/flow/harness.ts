@@ -11,7 +11,6 @@ import { type Browser, type BrowserOptions, browser } from 'holdfast/testing'
 import type { SessionsOptions } from '../../src/core/policy.ts'
 import { type AnySessions, type Handler, KEY } from './site.ts'
 
-export type { Reply } from './application.ts'
 export {
   type AnySession,
   type AnySessions,
@@ -104,6 +103,8 @@ export async function listen(
   secure: boolean,
 ): Promise<{ readonly server: Server; readonly port: number; readonly close: () => Promise<void> }> {
   const server = secure ? createTlsServer(CERTIFICATE, listener) : createServer(listener)
+  // On a machine that has no time the server would close a connection just when its client uses it again.
+  server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

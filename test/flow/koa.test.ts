@@ -166,7 +166,26 @@ describe('Koa has', { concurrency: true }, () => {
     assert.deepEqual(await site.sessions.list('ada'), [])
   })
 
+  test('answerErrors leaves other errors to Koa', async (t) => {
+    t.mock.method(console, 'error', () => {})
+    await using site = await serve((sessions) =>
+      new Koa()
+        .use(answerErrors())
+        .use(protect(sessions))
+        .use(() => {
+          throw new Error('a secret')
+        }),
+    )
+    const response = await site.browser().get('/')
+    assert.deepEqual([response.status, await response.text()], [500, 'Internal Server Error'])
+  })
+
   test('a router, and mounted twice: the session is opened once, and its type goes along', async () => {
+    let loads = 0
+    const engine = wrapEngine(memory(), (verb, call) => {
+      if (verb === 'load') loads++
+      return call()
+    })
     await using site = await serve(
       (sessions) => {
         const router = new Router<SessionState<Record<string, unknown>>>({ prefix: '/api' })
@@ -176,11 +195,16 @@ describe('Koa has', { concurrency: true }, () => {
         })
         return new Koa().use(answerErrors()).use(protect(sessions)).use(router.routes())
       },
-      { csrf: { insecureExempt: ['/api/hook'] } },
+      { engine, csrf: { insecureExempt: ['/api/hook'] } },
     )
     const foreign = { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } }
-    const response = await site.browser().fetch('/api/hook?a', foreign)
+    const client = site.browser()
+    const response = await client.fetch('/api/hook?a', foreign)
     assert.deepEqual([response.status, await response.text()], [200, '1 1'])
+    await client.fetch('/api/hook')
+    assert.equal(loads, 1)
+    await client.fetch('/api/hook', { method: 'POST' })
+    assert.equal(loads, 2)
     assert.equal((await site.browser().fetch('/api/hook/', foreign)).status, 403)
   })
 

@@ -104,6 +104,34 @@ test('every package that is imported is one that users get or bring, and core ne
   assert.deepEqual(offending.map(show), [])
 })
 
+/** What each adapter may take of a framework, types included: its own, and nothing of another. */
+const FRAMEWORKS: Record<string, readonly string[]> = {
+  'src/adapters/fastify.ts': ['fastify'],
+  'src/adapters/hono.ts': ['hono'],
+  'src/adapters/koa.ts': ['koa'],
+}
+
+test("no adapter reaches another's framework, by code or by types", () => {
+  const reach = (file: string, seen = new Set<string>()): Set<string> => {
+    for (const { to } of edges.filter(({ from }) => from === file)) {
+      if (seen.has(to)) continue
+      seen.add(to)
+      if (to.startsWith('src/')) reach(to, seen)
+    }
+    return seen
+  }
+  const known = new Set(Object.values(FRAMEWORKS).flat())
+  const adapters = Object.values(manifest.exports)
+    .flatMap((target) => (typeof target === 'string' ? [] : [target['holdfast-source'].slice(2)]))
+    .filter((file) => file.startsWith('src/adapters/'))
+  for (const file of adapters) {
+    const found = [...reach(file)].filter((to) => known.has(to))
+    assert.deepEqual(found, FRAMEWORKS[file] ?? [], file)
+  }
+  const others = globSync('src/{core,engines,bindings,templates}/**/*.ts', { cwd: root })
+  assert.deepEqual(edges.filter(({ from, to }) => known.has(to) && others.includes(from)).map(show), [])
+})
+
 test('the sources that are imported exist', () => {
   const files = new Set(edges.map((edge) => edge.from).concat(globSync('src/**/*.ts', { cwd: root })))
   const missing = edges.filter(({ to }) => to.startsWith('src/') && !files.has(to))
