@@ -67,16 +67,16 @@ describe('a WebSocket', { concurrency: true }, () => {
 
   test('P10 ends when nobody uses the session, and at its longest, whatever is sent', async (t) => {
     const { port, sessions } = await serveLive(t, {
-      sessions: { idle: '2s', absolute: '3s', ...SHORT },
+      sessions: { idle: '2s', absolute: '6s', ...SHORT },
     })
     const [quiet, busy] = [await User.login(port), await User.login(port)]
     const [one, other] = [await quiet.open(), await busy.open()]
     const asking = setInterval(() => void busy.get('/').then((res) => res.resume()), 300)
     t.after(() => clearInterval(asking))
     const talking = setInterval(() => one.ws.send('I am here'), 100)
-    await one.endsBy(4401, 'idle', 3_000)
-    clearInterval(talking)
-    await other.endsBy(4401, 'absolute', 3_000)
+    t.after(() => clearInterval(talking))
+    await one.endsBy(4401, 'idle', 4_000)
+    await other.endsBy(4401, 'absolute', 6_000)
     assert.deepEqual(await sessions.list('ada'), [])
   })
 
@@ -99,7 +99,7 @@ describe('a WebSocket', { concurrency: true }, () => {
 
   test('the store hears of a use at most every idle / 10', async (t) => {
     const { port, sessions } = await serveLive(t, {
-      sessions: { idle: '20s' },
+      sessions: { idle: '200s', absolute: '1h' },
       live: { messages: 'used' },
     })
     const user = await User.login(port)

@@ -49,8 +49,9 @@ const allowed: Record<string, readonly RegExp[]> = {
   ],
   'src/console/': [
     /^src\/(console|audit)\//,
-    /^src\/adapters\/(answer|mount)\.ts$/,
+    /^src\/adapters\/(answer|mount|page)\.ts$/,
     /^src\/bindings\/user-agent\.ts$/,
+    /^src\/templates\/escape\.ts$/,
     address,
     core,
     builtin,
@@ -58,7 +59,7 @@ const allowed: Record<string, readonly RegExp[]> = {
   'src/bindings/': [/^src\/bindings\//, address, core, crypto, builtin, anyPackage],
   'src/devices/': [
     /^src\/(devices|bindings|templates)\//,
-    /^src\/adapters\/(answer|mount)\.ts$/,
+    /^src\/adapters\/(answer|mount|page)\.ts$/,
     core,
     crypto,
   ],
