@@ -15,14 +15,10 @@ interface ParsedRequest {
  * Describes a request to the core.
  *
  * @param trust - the option `proxy`, compiled by `trustProxies`
- * @param parsed - where middleware has put what it adds
+ * @param parsed - where middleware has put what it adds @defaultValue the request itself
  * @throws {SessionError} `ERR_REQUEST`, `ERR_FORWARDED`
  */
-export function nodeContext(
-  req: IncomingMessage,
-  trust: ProxyTrust,
-  parsed: ParsedRequest = req as IncomingMessage & ParsedRequest,
-): RequestContext {
+export function nodeContext(req: IncomingMessage, trust: ProxyTrust, parsed?: ParsedRequest): RequestContext {
   return contextOf(req, nodeClient(req, trust), parsed)
 }
 
@@ -43,7 +39,11 @@ export function headerOf(req: IncomingMessage, name: string): string | null {
   return req.headers[name]?.toString() ?? null
 }
 
-function contextOf(req: IncomingMessage, client: Client, parsed: ParsedRequest = {}): RequestContext {
+function contextOf(
+  req: IncomingMessage & ParsedRequest,
+  client: Client,
+  parsed: ParsedRequest = req,
+): RequestContext {
   // In the form for proxies a target names its host, too (RFC 9112 §3.2.2); routers take the path out of it, and so do we.
   const target = (parsed.originalUrl ?? req.url ?? '/').replace(/^https?:\/\/[^/?#]*/i, '')
   const query = target.indexOf('?')
