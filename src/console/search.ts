@@ -30,6 +30,9 @@ const MOST = 1_000
 /** Records of which all come out of the engine: 250 take some milliseconds, in which nothing else runs. */
 const MOST_WHOLE = 250
 
+/** No engine's is another: stores fail at what is no text of theirs. */
+const CURSOR = /^[ -~]{1,2048}$/
+
 /** @returns null where the query is wrong, and why */
 export function readSearch(query: URLSearchParams): Search | { readonly wrong: string } {
   const text = (name: string) => query.get(name)?.trim() || null
@@ -39,12 +42,14 @@ export function readSearch(query: URLSearchParams): Search | { readonly wrong: s
   if (address !== null && !block)
     return { wrong: 'address: expected an address, or a block such as 192.0.2.0/24' }
   const [createdAfter, createdBefore] = [moment('createdAfter'), moment('createdBefore')]
-  if (Number.isNaN(createdAfter) || Number.isNaN(createdBefore))
+  if (![createdAfter, createdBefore].every((at) => at === null || Number.isSafeInteger(at)))
     return { wrong: 'createdAfter, createdBefore: expected milliseconds since the epoch' }
+  const cursor = text('cursor')
+  if (cursor !== null && !CURSOR.test(cursor)) return { wrong: 'cursor: expected the next of another page' }
   const limit = Number(text('limit') ?? 100)
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > MOST) return { wrong: 'limit: expected 1 to 1000' }
   const device = (text('device') ?? '').toLowerCase().split(/\s+/).filter(Boolean).slice(0, 8)
-  return { user: text('user'), block, device, createdAfter, createdBefore, cursor: text('cursor'), limit }
+  return { user: text('user'), block, device, createdAfter, createdBefore, cursor, limit }
 }
 
 /**
