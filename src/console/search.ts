@@ -5,6 +5,7 @@ import { type Block, contains, formatAddress, networkOf, parseAddress, parseBloc
 import { deviceLabel } from '../bindings/user-agent.ts'
 import type { RecordFilter } from '../core/filter.ts'
 import type { SessionInfo, Sessions } from '../core/sessions.ts'
+import { timePage } from './pace.ts'
 
 /** What is searched for, as the page sends it. */
 export interface Search {
@@ -67,13 +68,15 @@ export async function search(sessions: Pick<Sessions<never>, 'listPage'>, query:
   let looked = 0
   let size = Math.min(limit, 100)
   do {
+    const bearable = timePage(size)
     const page = await sessions.listPage({ ...where, cursor, limit: size })
     found.push(...page.sessions.filter((info) => isFound(info, query)))
     cursor = page.next
     looked += size
+    const largest = Math.min(most, bearable())
     // As many as are likely to hold what is missing.
     const rate = Math.max(found.length, 1) / looked
-    size = Math.min(most, Math.max(50, Math.ceil((limit - found.length) / rate)))
+    size = Math.min(largest, Math.max(50, Math.ceil((limit - found.length) / rate)))
     await turn()
   } while (cursor !== null && found.length < limit && performance.now() - began < BUDGET)
   return { sessions: found, next: cursor, looked }

@@ -8,13 +8,14 @@ import { memory } from 'holdfast/memory'
 import { sqlite } from 'holdfast/sqlite'
 import type { ConsoleEvent, EventsPage, Figures, SessionsPage } from '../../src/console/api.ts'
 import { memoryFeed } from '../../src/console/feed.ts'
+import { readSearch, type Search, search } from '../../src/console/search.ts'
 import { openStream } from '../../src/console/stream.ts'
 import type { Watch, Watcher } from '../../src/console/watch.ts'
 import type { SessionEvent } from '../../src/core/events.ts'
 import { retained } from '../core/retained.ts'
-import { pause, send } from '../flow/harness.ts'
+import { pause, send, wrapEngine } from '../flow/harness.ts'
 import { cookieOf, Page } from './stream-page.ts'
-import { ADAPTERS, errorOf, place, read } from './support.ts'
+import { ADAPTERS, errorOf, place, read, revoke } from './support.ts'
 
 /** A log whose store is down. */
 function downLog(): Audit {
@@ -239,4 +240,42 @@ test('what is remembered of a flood of long paths is bounded in bytes', async ()
   const { events } = await feed.find({ limit: 1 })
   assert.match(events[0]!.path!, /^\/3999\/x+…$/)
   assert.ok(held < 16, `${held} MiB`)
+})
+
+test('large sessions make small pages: nobody else waits for long', async () => {
+  const sizes: number[] = []
+  const listPage = async ({ limit = 0 }) => {
+    sizes.push(limit)
+    const until = performance.now() + limit / 3
+    while (performance.now() < until);
+    return { sessions: [], next: 'more' }
+  }
+  const query = readSearch(new URLSearchParams('createdAfter=0')) as Search
+  await search({ listPage } as never, query)
+  assert.ok(sizes.length > 1 && sizes.slice(1).every((size) => size <= 65), `${sizes}`)
+})
+
+test('who ended what a failing store had left alive is in the events, and it is counted', async () => {
+  let down = false
+  const engine = wrapEngine(memory(), (verb, call) => {
+    if (down && verb === 'replace') throw new Error('down')
+    return call()
+  })
+  await using site = await place({ engine })
+  const operator = await site.login('op')
+  const ada = await site.login('ada')
+  await site.login('ada')
+  down = true
+  assert.equal((await revoke(operator, { userId: 'ada' })).status, 503)
+  down = false
+  assert.deepEqual(await (await revoke(operator, { userId: 'ada' })).json(), { ended: 2 })
+  assert.equal((await ada.get('/whoami')).status, 401)
+  const told = site.events.filter(({ name }) => name === 'session_revoked')
+  assert.deepEqual(
+    told.map(({ userId, actor }) => [userId, actor]),
+    [
+      ['ada', 'op'],
+      ['ada', 'op'],
+    ],
+  )
 })
