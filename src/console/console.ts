@@ -118,7 +118,9 @@ export function createConsole<Data extends object>(
     }
     const { authenticatedAt } = session
     const mayGoOn = async () => {
-      const found = closed ? null : await sessions.find(id)
+      // A store that is down says nothing of the session: the next request is told so.
+      const found = closed ? null : await sessions.find(id).catch(() => 'unknown' as const)
+      if (found === 'unknown') return 'anew'
       if (!found || (await guard(session)) !== true) return false
       // Nothing from before an authentication counts after it: perhaps it was opened with a copy of the old token.
       return found.authenticatedAt === authenticatedAt || 'anew'

@@ -72,7 +72,7 @@ export function readOptions<Data extends object>(options: ConsoleOptions<Data>):
 
 /** A link to a script would run in the console's origin. */
 function checkUrl(name: string, value: unknown): void {
-  if (typeof value === 'string' && /^(?:\/(?!\/)|https:\/\/)/.test(value)) return
+  if (typeof value === 'string' && /^(?:\/(?![/\\])|https:\/\/)/.test(value)) return
   throw wrong(
     `${name}: expected a path such as '/login', or a URL that begins with https://, but got ${shown(value)}`,
   )

@@ -3,11 +3,14 @@
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
+import { createSessions, generateKey } from 'holdfast'
 import { type Audit, auditTo } from 'holdfast/audit'
+import { createConsole } from 'holdfast/console'
 import { memory } from 'holdfast/memory'
 import { sqlite } from 'holdfast/sqlite'
 import type { ConsoleEvent, EventsPage, Figures, SessionsPage } from '../../src/console/api.ts'
 import { memoryFeed } from '../../src/console/feed.ts'
+import { remember } from '../../src/console/page/gone.ts'
 import { readSearch, type Search, search } from '../../src/console/search.ts'
 import { openStream } from '../../src/console/stream.ts'
 import type { Watch, Watcher } from '../../src/console/watch.ts'
@@ -89,6 +92,20 @@ describe('the stream', { concurrency: true }, () => {
     await stolen.until(() => stolen.over, 'the end')
     assert.equal(other.over, false)
     other.close()
+  })
+
+  test('ends where the store is down, and does not say that the session is over', async () => {
+    let down = false
+    const engine = wrapEngine(memory(), (_verb, call) => {
+      if (down) throw new Error('down')
+      return call()
+    })
+    await using site = await place({ engine })
+    const page = await Page.open(site, await cookieOf(site, 'op'))
+    down = true
+    await page.until(() => page.over, 'the end')
+    down = false
+    assert.deepEqual(page.named('ended'), [])
   })
 
   test('an alarm is told in the middle of a flood', async () => {
@@ -278,4 +295,18 @@ test('who ended what a failing store had left alive is in the events, and it is 
       ['ada', 'op'],
     ],
   )
+})
+
+test('no link of the page leads to another host by a backslash', () => {
+  const sessions = createSessions({ engine: memory(), keys: generateKey() })
+  for (const name of ['loginUrl', 'reauthenticateUrl', 'logoutUrl'])
+    assert.throws(() => createConsole(sessions, { guard: () => true, [name]: '/\\host.invalid' }), {
+      code: 'ERR_OPTION',
+    })
+})
+
+test('a page that is open for hours remembers the sessions that ended last', () => {
+  let gone: ReadonlySet<string> = new Set()
+  for (let n = 0; n < 2_500; n++) gone = remember(gone, `${n}`)
+  assert.deepEqual([gone.size, gone.has('2499'), gone.has('0')], [2_000, true, false])
 })
