@@ -1,5 +1,7 @@
 /** Reads events back from an audit log. It doesn't check the chain: that is `holdfast audit verify`. @module */
 
+import { setImmediate as turn } from 'node:timers/promises'
+import type { MaybePromise } from '../core/engine.ts'
 import type { AuditRow } from './chain.ts'
 import type { AuditEntry } from './entry.ts'
 import type { AuditStore } from './store.ts'
@@ -46,6 +48,29 @@ const PAGE = 500
 
 /** @throws whatever the store throws */
 export function readerOf(store: AuditStore): AuditReader {
+  /** SQLite answers at once: many pages must not hold up the requests. */
+  async function take(read: () => MaybePromise<readonly AuditRow[]>): Promise<readonly AuditRow[]> {
+    const rows = await read()
+    await turn()
+    return rows
+  }
+
+  /** Goes on over rows that are no events, until there are enough. @param read - the rows beyond one */
+  async function fill(
+    read: (seq: number, limit: number) => MaybePromise<readonly AuditRow[]>,
+    from: number,
+    limit: number,
+  ): Promise<readonly NumberedEntry[]> {
+    const found: NumberedEntry[] = []
+    let seq = from
+    for (;;) {
+      const rows = await take(() => read(seq, limit))
+      found.push(...parsed(rows))
+      if (rows.length < limit || found.length >= limit) return found.slice(0, limit)
+      seq = rows.at(-1)!.seq
+    }
+  }
+
   async function find(query: AuditQuery): Promise<AuditPage> {
     const { sessionId, userId, before, limit = 100 } = check(query)
     const read = (seq: number) => {
@@ -56,7 +81,7 @@ export function readerOf(store: AuditStore): AuditReader {
     const entries: AuditEntry[] = []
     let from = before ?? END
     for (let looked = 0; looked < MOST_LOOKED; looked += PAGE) {
-      const rows = await read(from)
+      const rows = await take(() => read(from))
       for (const { seq, entry } of parsed(rows)) {
         from = seq
         if (isWanted(entry, query)) entries.push(entry)
@@ -70,8 +95,8 @@ export function readerOf(store: AuditStore): AuditReader {
 
   return {
     find,
-    after: async (seq, limit) => parsed(await store.read(seq, limit)),
-    before: async (seq, limit) => parsed(await store.readBack(seq, limit)),
+    after: (seq, limit) => fill(store.read, seq, limit),
+    before: (seq, limit) => fill(store.readBack, seq, limit),
     last: async () => (await store.head()).seq,
   }
 }
@@ -90,13 +115,29 @@ function parsed(rows: readonly AuditRow[]): NumberedEntry[] {
   })
 }
 
+const TEXTS = ['userId', 'sessionId', 'actor', 'ip', 'userAgent', 'method', 'path', 'reason'] as const
+
+/** What should be a text and isn't is left out, so that whoever reads it finds what he was promised. */
 function parse(text: string): AuditEntry | null {
   try {
     const entry = JSON.parse(text) as AuditEntry | null
-    return typeof entry?.name === 'string' && !Number.isNaN(Date.parse(entry.at)) ? entry : null
+    if (typeof entry?.name !== 'string' || Number.isNaN(Date.parse(entry.at))) return null
+    const texts = TEXTS.map((name) => [name, textOf(entry[name])])
+    const { id, server, code } = entry
+    return {
+      ...entry,
+      ...Object.fromEntries(texts),
+      id: textOf(id) ?? '',
+      server: textOf(server) ?? '',
+      code: textOf(code) && code,
+    }
   } catch {
     return null
   }
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
 }
 
 function check(query: AuditQuery): AuditQuery {

@@ -2,6 +2,7 @@
 
 import Bowser from 'bowser'
 import type { Binding, OnMismatch } from '../core/binding.ts'
+import { flat } from '../core/flat.ts'
 import { memoize } from '../core/memo.ts'
 import { checkOptions } from './options.ts'
 
@@ -67,7 +68,7 @@ function describeAgent(header: string): Agent {
   // For an agent that it doesn't know, Bowser names the text's beginning, or nothing.
   const known = name !== '' && !text.startsWith(name)
   const browser = known ? name : (PRODUCT.exec(text)?.[0] ?? '')
-  return { family: familyOf(browser || 'unknown', os, type), label: labelOf(browser, os) }
+  return { family: familyOf(browser || 'unknown', os, type), label: flat(labelOf(browser, os)) }
 }
 
 /**

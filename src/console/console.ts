@@ -116,14 +116,16 @@ export function createConsole<Data extends object>(
       if (left > 0) streams.set(id, left)
       else streams.delete(id)
     }
-    const mayGoOn = async () =>
-      !closed && (await sessions.find(id)) !== null && (await guard(session)) === true
-    try {
-      return await openStream(watch, { mayGoOn, onEnd, signal: request.signal })
-    } catch (error) {
-      onEnd()
-      throw error
+    const { authenticatedAt } = session
+    const mayGoOn = async () => {
+      // A store that is down says nothing of the session: the next request is told so.
+      const found = closed ? null : await sessions.find(id).catch(() => 'unknown' as const)
+      if (found === 'unknown') return 'anew'
+      if (!found || (await guard(session)) !== true) return false
+      // Nothing from before an authentication counts after it: perhaps it was opened with a copy of the old token.
+      return found.authenticatedAt === authenticatedAt || 'anew'
     }
+    return openStream(watch, { mayGoOn, onEnd, signal: request.signal })
   }
 
   async function end(request: Request, session: Session<Data>, userId: string): Promise<Response> {

@@ -3,6 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuditReader } from '../audit/audit.ts'
 import type { Millis } from '../core/duration.ts'
+import { SessionError } from '../core/errors.ts'
+import { flat } from '../core/flat.ts'
 import type { Sessions } from '../core/sessions.ts'
 import type { ConsoleEvent, EventsPage } from './api.ts'
 import { showEntry, showEvent } from './shape.ts'
@@ -16,11 +18,11 @@ export interface EventsQuery {
 }
 
 export interface Feed {
-  /** Newest first. */
+  /** Newest first. @throws {SessionError} `ERR_ENGINE` */
   find(query: EventsQuery): Promise<EventsPage>
   /** Whether it knows of events from before this process. */
   readonly isLog: boolean
-  /** What happened since then, oldest first: what `listen` tells goes on from here. */
+  /** What happened since then, oldest first: what `listen` tells goes on from here. @throws {SessionError} `ERR_ENGINE` */
   recent(since: Millis): Promise<ConsoleEvent[]>
   /** For one listener. @returns what ends it */
   listen(listener: (event: ConsoleEvent) => void): () => void
@@ -28,6 +30,8 @@ export interface Feed {
 
 /** What is remembered where there is no log. */
 const MOST_KEPT = 10_000
+/** Of each text: a client makes them as long as its server lets him. */
+const LONGEST_KEPT = 512
 
 /** Hears of this process's events from now on, and remembers the last ones. */
 export function memoryFeed(sessions: Pick<Sessions<never>, 'listen'>): Feed {
@@ -35,7 +39,7 @@ export function memoryFeed(sessions: Pick<Sessions<never>, 'listen'>): Feed {
   let told: (event: ConsoleEvent) => void = () => {}
   let count = 0
   const stop = sessions.listen((heard) => {
-    const event = showEvent(heard)
+    const event = brief(showEvent(heard))
     kept.push({ at: ++count, event })
     // In one go now and then: each shift would move all the others.
     if (kept.length >= 2 * MOST_KEPT) kept.splice(0, MOST_KEPT)
@@ -65,6 +69,23 @@ export function memoryFeed(sessions: Pick<Sessions<never>, 'listen'>): Feed {
   }
 }
 
+function brief(event: ConsoleEvent): ConsoleEvent {
+  const { userId, actor, userAgent, path, reason } = event
+  return {
+    ...event,
+    userId: cut(userId),
+    actor: cut(actor),
+    userAgent: cut(userAgent),
+    path: cut(path),
+    reason: cut(reason),
+  }
+}
+
+function cut(text: string | null): string | null {
+  if (text === null) return null
+  return flat(text.length <= LONGEST_KEPT ? text : `${text.slice(0, LONGEST_KEPT)}…`)
+}
+
 function isWanted(event: ConsoleEvent, { sessionId, userId, name }: Omit<EventsQuery, 'limit'>): boolean {
   if (sessionId !== undefined && event.sessionId !== sessionId) return false
   if (userId !== undefined && event.userId !== userId) return false
@@ -78,6 +99,9 @@ const PAGES = 10
 /** How many are read of the past. */
 const HISTORY_PAGES = 40
 
+/** An answer that takes longer is none. */
+const PATIENCE = 10_000
+
 /** Reads an audit log's end once a second, as long as somebody listens. */
 export function logFeed(reader: AuditReader): Feed {
   let seq = 0
@@ -85,7 +109,7 @@ export function logFeed(reader: AuditReader): Feed {
   async function news(): Promise<ConsoleEvent[]> {
     const events: ConsoleEvent[] = []
     for (let page = 0; page < PAGES; page++) {
-      const rows = await reader.after(seq, PAGE)
+      const rows = await ask(() => reader.after(seq, PAGE))
       for (const row of rows) events.push(showEntry(row.entry))
       seq = rows.at(-1)?.seq ?? seq
       if (rows.length < PAGE) break
@@ -96,15 +120,16 @@ export function logFeed(reader: AuditReader): Feed {
   return {
     isLog: true,
     async find({ before, ...query }) {
-      const page = await reader.find({ ...query, ...(before !== undefined && { before: Number(before) }) })
+      const from = before === undefined ? {} : { before: Number(before) }
+      const page = await ask(() => reader.find({ ...query, ...from }))
       return { events: page.entries.map(showEntry), next: page.next === null ? null : String(page.next) }
     },
     async recent(since) {
       const found: ConsoleEvent[] = []
-      seq = await reader.last()
+      seq = await ask(() => reader.last())
       let before = seq + 1
       for (let page = 0; page < HISTORY_PAGES; page++) {
-        const rows = await reader.before(before, PAGE)
+        const rows = await ask(() => reader.before(before, PAGE))
         for (const { entry } of rows) found.push(showEntry(entry))
         before = rows.at(-1)?.seq ?? 0
         if (rows.length < PAGE || found.at(-1)!.at < since) break
@@ -116,8 +141,8 @@ export function logFeed(reader: AuditReader): Feed {
       const poll = async () => {
         for (const event of await news()) if (!stopped) listener(event)
       }
-      // The log is down; what it holds is told when it is back.
-      const failed = (error: Error) => say(`the console can't read the audit log: ${error.message}`)
+      // The log is down, which was said; what it holds is told when it is back.
+      const failed = () => {}
       const loop = async () => {
         while (!stopped) {
           await poll().catch(failed)
@@ -132,6 +157,19 @@ export function logFeed(reader: AuditReader): Feed {
   }
 }
 
-function say(text: string): void {
-  console.error(`holdfast: ${text}`)
+/** The operator learns no more than that it failed; the cause is on standard error. */
+async function ask<T>(read: () => Promise<T>): Promise<T> {
+  const answered = new AbortController()
+  const late = sleep(PATIENCE, undefined, { ref: false, signal: answered.signal }).then(() => {
+    throw new Error(`no answer within ${PATIENCE} ms`)
+  })
+  try {
+    return await Promise.race([read(), late])
+  } catch (cause) {
+    console.error(`holdfast: the console can't read the audit log: ${(cause as Error).message}`)
+    throw new SessionError('ERR_ENGINE', 'The audit log does not answer. Try again in a moment.', { cause })
+  } finally {
+    late.catch(() => {})
+    answered.abort()
+  }
 }

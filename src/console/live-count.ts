@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sessions } from '../core/sessions.ts'
 import type { ConsoleEvent } from './api.ts'
+import { timePage } from './pace.ts'
 
 const PAGE = 250
 /** Of the time, at most a tenth goes into counting. */
@@ -63,12 +64,15 @@ export class LiveCount {
       const before = this.#moved
       let count = 0
       let cursor: string | null = null
+      let limit = PAGE
       do {
         const began = performance.now()
+        const bearable = timePage(limit)
         const page: Awaited<ReturnType<Sessions['listPage']>> = await this.#sessions.listPage({
           cursor,
-          limit: PAGE,
+          limit,
         })
+        limit = Math.min(PAGE, bearable())
         count += page.sessions.length
         cursor = page.next
         if (cursor !== null) await sleep(REST * (performance.now() - began), undefined, { ref: false })

@@ -5,6 +5,7 @@ import { type Block, contains, formatAddress, networkOf, parseAddress, parseBloc
 import { deviceLabel } from '../bindings/user-agent.ts'
 import type { RecordFilter } from '../core/filter.ts'
 import type { SessionInfo, Sessions } from '../core/sessions.ts'
+import { timePage } from './pace.ts'
 
 /** What is searched for, as the page sends it. */
 export interface Search {
@@ -30,6 +31,9 @@ const MOST = 1_000
 /** Records of which all come out of the engine: 250 take some milliseconds, in which nothing else runs. */
 const MOST_WHOLE = 250
 
+/** No engine's is another: stores fail at what is no text of theirs. */
+const CURSOR = /^[ -~]{1,2048}$/
+
 /** @returns null where the query is wrong, and why */
 export function readSearch(query: URLSearchParams): Search | { readonly wrong: string } {
   const text = (name: string) => query.get(name)?.trim() || null
@@ -39,12 +43,14 @@ export function readSearch(query: URLSearchParams): Search | { readonly wrong: s
   if (address !== null && !block)
     return { wrong: 'address: expected an address, or a block such as 192.0.2.0/24' }
   const [createdAfter, createdBefore] = [moment('createdAfter'), moment('createdBefore')]
-  if (Number.isNaN(createdAfter) || Number.isNaN(createdBefore))
+  if (![createdAfter, createdBefore].every((at) => at === null || Number.isSafeInteger(at)))
     return { wrong: 'createdAfter, createdBefore: expected milliseconds since the epoch' }
+  const cursor = text('cursor')
+  if (cursor !== null && !CURSOR.test(cursor)) return { wrong: 'cursor: expected the next of another page' }
   const limit = Number(text('limit') ?? 100)
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > MOST) return { wrong: 'limit: expected 1 to 1000' }
   const device = (text('device') ?? '').toLowerCase().split(/\s+/).filter(Boolean).slice(0, 8)
-  return { user: text('user'), block, device, createdAfter, createdBefore, cursor: text('cursor'), limit }
+  return { user: text('user'), block, device, createdAfter, createdBefore, cursor, limit }
 }
 
 /**
@@ -62,13 +68,15 @@ export async function search(sessions: Pick<Sessions<never>, 'listPage'>, query:
   let looked = 0
   let size = Math.min(limit, 100)
   do {
+    const bearable = timePage(size)
     const page = await sessions.listPage({ ...where, cursor, limit: size })
     found.push(...page.sessions.filter((info) => isFound(info, query)))
     cursor = page.next
     looked += size
+    const largest = Math.min(most, bearable())
     // As many as are likely to hold what is missing.
     const rate = Math.max(found.length, 1) / looked
-    size = Math.min(most, Math.max(50, Math.ceil((limit - found.length) / rate)))
+    size = Math.min(largest, Math.max(50, Math.ceil((limit - found.length) / rate)))
     await turn()
   } while (cursor !== null && found.length < limit && performance.now() - began < BUDGET)
   return { sessions: found, next: cursor, looked }

@@ -29,6 +29,7 @@ export class Watch {
   #timer: NodeJS.Timeout | null = null
   #lookedAt = 0
   #told = 0
+  #closed = false
 
   /** @param canCount - whether the engine can list everybody's sessions */
   constructor(sessions: Pick<Sessions<never>, 'listPage'>, feed: Feed, canCount: boolean) {
@@ -53,6 +54,7 @@ export class Watch {
   }
 
   close(): void {
+    this.#closed = true
     this.#pause()
     this.#stop?.()
     this.#live.close()
@@ -72,6 +74,7 @@ export class Watch {
     if (this.#feed.isLog) {
       const since = Date.now() - SPAN
       const events = await this.#feed.recent(since)
+      if (this.#closed) return
       this.#tally = new Tally()
       this.#live.forget()
       this.#from = events.reduce((from, { at }) => Math.min(from, at), Date.now())

@@ -252,8 +252,9 @@ export class Committer {
         userId,
         known: record,
       })
-      if (tombstone) await this.#directory.dismiss(tombstone, context.now)
+      // Before the ledger is written, which may fail.
       if (ours) this.#report('session_logout', context, { sessionId: record.id, userId: record.userId })
+      if (tombstone) await this.#directory.dismiss(tombstone, context.now)
       outdated = !ours && tombstone?.ended?.reason === 'replaced'
     }
     // The client has logged in anew meanwhile: that session is another one, which this request knows nothing of.

@@ -56,6 +56,8 @@ interface EndedAll {
 interface Swapped {
   readonly ledger: UserLedger
   readonly ended: UserLedger['ending']
+  /** How many it ended that others had left unfinished. */
+  readonly finished: number
 }
 
 /** Each user's sessions: performs what the pure functions of `ledger.ts` decide, by swaps. */
@@ -236,7 +238,7 @@ export class Directory {
     now: Millis,
     by: string | null,
   ): Promise<number> {
-    const { ledger } = await this.#swap(userId, now, async (ledger) => {
+    const change = async (ledger: UserLedger) => {
       if (before === null) return revokeAll(ledger, except, 'revoked', now)
       // Expired ones, too: a longer limit may bring them back to life.
       const loading = ledger.sessions.map(({ id }) => this.#records.load(id, true))
@@ -244,9 +246,10 @@ export class Directory {
         record && record.id !== except && isCutOff(record, before) ? [record.id] : [],
       )
       return revokeSome(ledger, new Set(old), before)
-    })
+    }
+    const { ledger, finished } = await this.#swap(userId, now, change, by)
     // Those that others left unfinished, too: whoever revokes is told that all have ended only when all have.
-    return this.#finish(userId, ledger.ending, now, null, by)
+    return finished + (await this.#finish(userId, ledger.ending, now, null, by))
   }
 
   /** Takes a session that has ended off its user's ledger. */
@@ -271,11 +274,22 @@ export class Directory {
     if (ending.length === 0) return 0
     const { endings, done, failure } = await this.#endAll(userId, ending, now)
     if (done.size > 0) await this.#swap(userId, now, (ledger) => dismiss(ledger, done))
+    const ended = this.#tell(userId, endings, context, actor)
+    if (failure) throw failure
+    return ended
+  }
+
+  /** @returns how many of them it was us who ended */
+  #tell(
+    userId: string,
+    endings: readonly Ending[],
+    context: RequestContext | null,
+    actor: string | null,
+  ): number {
     const ours = endings.filter((ending) => ending.ours).map(({ tombstone }) => tombstone!)
     for (const { id, ended } of ours) {
       this.#report('session_revoked', context, { sessionId: id, userId, actor, reason: ended!.reason })
     }
-    if (failure) throw failure
     return ours.length
   }
 
@@ -312,23 +326,27 @@ export class Directory {
    * next one: a record that fights its end must not keep its user from logging in, or from ending others.
    *
    * @param change - pure, for it runs again when the swap is lost; null leaves the ledger as it is
+   * @param actor - who asks for it, where that is not the user
    * @returns the ledger as it is then, and what the change ended
    */
   async #swap(
     userId: string,
     now: Millis,
     change: (ledger: UserLedger) => UserLedger | null | Promise<UserLedger | null>,
+    actor: string | null = null,
   ): Promise<Swapped> {
+    let finished = 0
     const patience = new Patience(this.#policy.engineTimeout)
     for (;;) {
       const ledger = await this.#load(userId)
       const next = await change(ledger)
-      if (!next) return { ledger, ended: [] }
-      const { done } = await this.#endAll(userId, ledger.ending, now)
+      if (!next) return { ledger, ended: [], finished }
+      const { endings, done } = await this.#endAll(userId, ledger.ending, now)
+      finished += this.#tell(userId, endings, null, actor)
       const swept = { ...next, ending: next.ending.filter(({ id }) => !done.has(id)) }
       const left = new Set(ledger.ending.map(({ id }) => id))
       if (await this.#engine.replaceUser(swept, ledger.version))
-        return { ledger: swept, ended: swept.ending.filter(({ id }) => !left.has(id)) }
+        return { ledger: swept, ended: swept.ending.filter(({ id }) => !left.has(id)), finished }
       await patience.pause()
     }
   }

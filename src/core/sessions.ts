@@ -260,13 +260,15 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     }
     const { id, userId } = query
     const { tombstone, ours } = await this.#records.end(id, 'revoked', now, { userId })
+    // Told before the ledger is written: that may fail, and then nobody would end it once more, and tell.
+    if (ours) {
+      const ended = { sessionId: id, userId: tombstone!.userId, actor: by, reason: 'revoked' }
+      this.#report('session_revoked', null, ended)
+    }
     // Dismissed whoever ended it, for he may have failed half-way.
     if (tombstone && (userId === undefined || tombstone.userId === userId))
       await this.#directory.dismiss(tombstone, now)
-    if (!ours) return 0
-    const ended = { sessionId: id, userId: tombstone!.userId, actor: by, reason: 'revoked' }
-    this.#report('session_revoked', null, ended)
-    return 1
+    return ours ? 1 : 0
   }
 
   #standingParts(): ConstructorParameters<typeof Standings> {
@@ -346,8 +348,8 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     const options = { holds, known: record! }
     const { tombstone, ours } = await this.#records.end(token!.id, reason, context.now, options)
     if (!tombstone || !ours) return
-    await this.#directory.dismiss(tombstone, context.now)
     this.#report('session_revoked', context, { sessionId: tombstone.id, userId: tombstone.userId, reason })
+    await this.#directory.dismiss(tombstone, context.now)
   }
 
   /** @returns undefined when there is nothing to do */

@@ -34,7 +34,7 @@ export interface PlaceOptions {
   readonly sessions?: Partial<SessionsOptions<Record<string, unknown>>>
 }
 
-/** `POST /login?user=…` logs in; everything else below `/console/` is the console's. */
+/** `POST /login?user=…` logs in, `POST /prove` proves it again; everything else below `/console/` is the console's. */
 const adapters = {
   node: (sessions: AnySessions, handler: Console): RequestListener => {
     const listener = toListener(handler)
@@ -42,6 +42,7 @@ const adapters = {
       const { pathname, searchParams } = new URL(req.url!, 'http://host.invalid')
       if (pathname.startsWith('/console')) return listener(req, res)
       if (pathname === '/login') session.authenticate(searchParams.get('user')!)
+      if (pathname === '/prove') session.reauthenticate()
       if (pathname === '/whoami') session.require()
       return res.end(session.userId)
     })

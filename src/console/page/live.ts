@@ -2,6 +2,7 @@
 
 import type { ConsoleEvent, EventsPage, Figures, FiguresPoint, Me } from '../api.ts'
 import { ask, Failure, send } from './client.ts'
+import { remember } from './gone.ts'
 import { readMessages } from './sse.ts'
 import { setClock } from './time.ts'
 
@@ -123,7 +124,7 @@ function addPoint(point: FiguresPoint): void {
 function addEvent(event: ConsoleEvent): void {
   if (state.events.some(({ id }) => id === event.id && id !== '')) return
   const ended = event.name === 'session_revoked' || event.name === 'session_logout'
-  const gone = ended && event.sessionId !== null ? new Set([...state.gone, event.sessionId]) : state.gone
+  const gone = ended && event.sessionId !== null ? remember(state.gone, event.sessionId) : state.gone
   change({ events: [event, ...state.events].slice(0, MOST_EVENTS), gone })
 }
 
