@@ -12,10 +12,16 @@ const KIB = 1024
 /** Node lets 16 KiB of headers in by default; other servers 64. */
 const LIMIT = 64 * KIB
 
+/** Milliseconds of processor time: what else the machine does must not count. */
+function spent(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
+}
+
 function timed<T>(work: () => T): { result: T; took: number } {
-  const started = performance.now()
+  const started = spent()
   const result = work()
-  return { result, took: performance.now() - started }
+  return { result, took: spent() - started }
 }
 
 describe('ASVS 15.3 R-32 a header of 64 KB, whatever is in it, is read in milliseconds', () => {
@@ -39,11 +45,11 @@ describe('ASVS 15.3 R-32 a header of 64 KB, whatever is in it, is read in millis
       const { sessions } = serve()
       const visitor = cookie.replaceAll(SESSION, VISITOR)
       for (const header of [cookie, visitor]) {
-        const started = performance.now()
+        const started = spent()
         const session = await sessions.open(contextOf({ headers: { cookie: header } }))
         session.csrfToken()
         await sessions.commit(session)
-        assert.ok(performance.now() - started < 100, `took ${performance.now() - started} ms`)
+        assert.ok(spent() - started < 100, `took ${spent() - started} ms`)
       }
     })
   }
@@ -61,12 +67,12 @@ describe('ASVS 15.3 R-32 a header of 64 KB, whatever is in it, is read in millis
     test(name, async () => {
       const { sessions } = serve()
       for (const ask of [{}, { origin: 'http://localhost', ip: '127.0.0.1' }]) {
-        const started = performance.now()
+        const started = spent()
         const session = await sessions.open(
           contextOf({ ...ask, headers: { [name]: value, cookie: `${VISITOR}=x` } }),
         )
         await sessions.commit(session)
-        assert.ok(performance.now() - started < 100, `took ${performance.now() - started} ms`)
+        assert.ok(spent() - started < 100, `took ${spent() - started} ms`)
       }
     })
   }
@@ -74,9 +80,9 @@ describe('ASVS 15.3 R-32 a header of 64 KB, whatever is in it, is read in millis
   test('authorization, with the bearer transport', async () => {
     const { sessions } = serve({ transport: bearer() })
     for (const authorization of [`Bearer ${filler('a')}!`, filler('Bearer '), `Bearer ${filler('a ')}`]) {
-      const started = performance.now()
+      const started = spent()
       await sessions.open(contextOf({ headers: { authorization } }))
-      assert.ok(performance.now() - started < 100)
+      assert.ok(spent() - started < 100)
     }
   })
 })
@@ -93,10 +99,10 @@ for (const [adapter, start] of ADAPTERS) {
       ['cookie', `${SESSION}=x; a${' '.repeat(60 * KIB)}b=c`],
       ['origin', 'https://'.padEnd(60 * KIB, 'a')],
     ] as const) {
-      const started = performance.now()
+      const started = spent()
       const headers = { ...ours(), 'sec-fetch-site': 'cross-site', [name]: value }
       const answer = await wire.send({ method: 'POST', headers, body: '{}' })
-      const took = performance.now() - started
+      const took = spent() - started
       assert.ok(answer.status >= 400 && answer.status < 500, `${name}: ${answer.status}`)
       assert.ok(took < 250, `${name} took ${took} ms`)
       assert.ok(answer.body.length < KIB, 'and an answer is no amplifier')
