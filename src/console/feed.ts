@@ -22,8 +22,12 @@ export interface Feed {
   find(query: EventsQuery): Promise<EventsPage>
   /** Whether it knows of events from before this process. */
   readonly isLog: boolean
-  /** What happened since then, oldest first: what `listen` tells goes on from here. @throws {SessionError} `ERR_ENGINE` */
-  recent(since: Millis): Promise<ConsoleEvent[]>
+  /**
+   * Tells what happened since then, in any order, and keeps none of it: what `listen` tells goes on from here.
+   *
+   * @throws {SessionError} `ERR_ENGINE`
+   */
+  recent(since: Millis, hear: (event: ConsoleEvent) => void): Promise<void>
   /** For one listener. @returns what ends it */
   listen(listener: (event: ConsoleEvent) => void): () => void
 }
@@ -59,8 +63,8 @@ export function memoryFeed(sessions: Pick<Sessions<never>, 'listen'>): Feed {
       }
       return { events, next: null }
     },
-    async recent(since) {
-      return kept.map(({ event }) => event).filter(({ at }) => at >= since)
+    async recent(since, hear) {
+      for (const { event } of kept) if (event.at >= since) hear(event)
     },
     listen(listener) {
       told = listener
@@ -124,17 +128,17 @@ export function logFeed(reader: AuditReader): Feed {
       const page = await ask(() => reader.find({ ...query, ...from }))
       return { events: page.entries.map(showEntry), next: page.next === null ? null : String(page.next) }
     },
-    async recent(since) {
-      const found: ConsoleEvent[] = []
+    async recent(since, hear) {
       seq = await ask(() => reader.last())
       let before = seq + 1
       for (let page = 0; page < HISTORY_PAGES; page++) {
         const rows = await ask(() => reader.before(before, PAGE))
-        for (const { entry } of rows) found.push(showEntry(entry))
+        const events = rows.map(({ entry }) => showEntry(entry))
+        for (const event of events) if (event.at >= since) hear(event)
         before = rows.at(-1)?.seq ?? 0
-        if (rows.length < PAGE || found.at(-1)!.at < since) break
+        // A clock may be wrong, or a row: not so a whole page of them.
+        if (rows.length < PAGE || events.every(({ at }) => at < since)) break
       }
-      return found.filter(({ at }) => at >= since).reverse()
     },
     listen(listener) {
       let stopped = false

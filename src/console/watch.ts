@@ -73,12 +73,16 @@ export class Watch {
   async #start(): Promise<void> {
     if (this.#feed.isLog) {
       const since = Date.now() - SPAN
-      const events = await this.#feed.recent(since)
+      const tally = new Tally()
+      let from = Date.now()
+      await this.#feed.recent(since, (event) => {
+        tally.add(event)
+        from = Math.min(from, event.at)
+      })
       if (this.#closed) return
-      this.#tally = new Tally()
+      this.#tally = tally
+      this.#from = from
       this.#live.forget()
-      this.#from = events.reduce((from, { at }) => Math.min(from, at), Date.now())
-      for (const event of events) this.#tally.add(event)
       this.#stop = this.#feed.listen((event) => this.#hear(event))
     }
     this.#told = Math.floor(Date.now() / EVERY)

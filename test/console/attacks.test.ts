@@ -221,6 +221,17 @@ describe('rows of the log that somebody wrote by hand', { concurrency: true }, (
       )
     })
 
+  test('one from long ago does not hide what came before it', async () => {
+    const many = Array.from({ length: 499 }, () => entry({}))
+    const { site } = await siteWith([entry({}), entry({ at: '1970-01-02' }), ...many])
+    await using _ = site
+    const { points } = await read<Figures>(await site.login('op'), 'figures')
+    assert.equal(
+      points.reduce((sum, { logins }) => sum + logins, 0),
+      500,
+    )
+  })
+
   test('however many, they stop neither the figures nor the news', async () => {
     const junk = Array.from({ length: 1_200 }, () => 'no JSON')
     const { site, add } = await siteWith([entry({ id: 'a.1' }), ...junk, entry({ id: 'a.2' })])
