@@ -11,7 +11,6 @@ import { type Browser, type BrowserOptions, browser } from 'holdfast/testing'
 import type { SessionsOptions } from '../../src/core/policy.ts'
 import { type AnySessions, type Handler, KEY } from './site.ts'
 
-export type { Reply } from './application.ts'
 export {
   type AnySession,
   type AnySessions,
