@@ -7,8 +7,8 @@ import { memory } from 'holdfast/memory'
 import type { SessionRecord, UserLedger } from '../../src/core/engine.ts'
 import { tombstone } from '../../src/core/plan.ts'
 import type { RequestContext } from '../../src/core/request.ts'
-import { fromLedger, fromRecord } from '../../src/engines/rows.ts'
-import { prepareAll } from '../../src/engines/sqlite-tables.ts'
+import { fromLedger } from '../../src/engines/rows.ts'
+import { fromSession, prepareAll } from '../../src/engines/sqlite-tables.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -76,7 +76,7 @@ export async function populate(file: string, howMany: number): Promise<void> {
       secrets: { current: idOf(index).repeat(2).slice(0, 43), parent: null },
     }
     const ledger: UserLedger = { ...model.ledger, userId, sessions: [{ id, until: at + 12 * HOUR }] }
-    create.run(...fromRecord(record))
+    create.run(...fromSession(record))
     createUser.run(...fromLedger(ledger))
   }
   database.exec('COMMIT')
@@ -152,7 +152,7 @@ export async function story(file: string, tell: (event: SessionEvent) => void): 
   const { record } = await modelOf()
   const lived = { ...record, id, userId: 'ada', createdAt: began, authenticatedAt: began }
   const database = new DatabaseSync(file)
-  prepareAll(database).create.run(...fromRecord(tombstone(lived, 'replayed', began + 199 * MINUTE)))
+  prepareAll(database).create.run(...fromSession(tombstone(lived, 'replayed', began + 199 * MINUTE)))
   database.close()
   return id
 }

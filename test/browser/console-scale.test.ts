@@ -74,12 +74,14 @@ async function searchFor(
   shows: string,
   has: string,
 ): Promise<number> {
-  const shown = page.evaluate<number>(`new Promise((resolve) => {
+  const shown = page.evaluate<number>(`new Promise((resolve, reject) => {
+    const began = performance.now()
     const frame = () => {
       const cells = [...document.querySelectorAll('.rows ${shows}')]
       const asked = performance.getEntriesByType('resource').findLast(({ name }) => name.includes('api/sessions?${name}='))
       if (asked && cells.length > 0 && cells.every((cell) => cell.innerText.includes(${JSON.stringify(has)})))
         resolve(performance.now() - asked.startTime)
+      else if (performance.now() - began > 30000) reject(new Error(document.querySelector('.summary').innerText))
       else requestAnimationFrame(frame)
     }
     performance.clearResourceTimings()
