@@ -272,7 +272,7 @@ function install(folder = '.') {
   const stamp = join(root, folder, 'node_modules', '.holdfast-stamp')
   const wanted = hash([join(folder, 'package-lock.json')])
   if (read(stamp) === wanted) return
-  say('installing packages (npm ci), about 20 s')
+  say('installing packages (npm ci), up to a minute or two')
   // No package here needs its install script, so none runs. The Node that npm runs on must not be the one it replaces.
   const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--loglevel=error']
   const env = { ...environment(), PATH: pathOutside() }
