@@ -46,19 +46,22 @@ async function start(args) {
   })
 }
 
-/** Builds if need be and runs the example of that name, by its own `start`. */
+/** Builds if need be and runs the example of that name, by its own `build` and `start`. */
 function example([name, ...args]) {
-  const folders = readdirSync('examples').filter((folder) =>
-    existsSync(join('examples', folder, 'package.json')),
-  )
+  const scriptsOf = (folder) => {
+    const manifest = join('examples', folder, 'package.json')
+    return (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).scripts) || {}
+  }
+  const folders = readdirSync('examples').filter((folder) => scriptsOf(folder).start)
   if (!folders.includes(name)) stop(`usage: npm run example ${folders.join('|')}`, 2)
   const folder = join('examples', name)
   install()
   build()
   if (existsSync(join(folder, 'package-lock.json'))) install(folder)
-  const more = args.length > 0 ? ['--', ...args] : []
   const options = { cwd: folder, stdio: 'inherit', env: environment(), shell: windows }
-  finish(spawnSync('npm', ['start', '--silent', ...more], options).status === 0)
+  const npm = (...given) => spawnSync('npm', given, options).status === 0
+  if (scriptsOf(name).build && !npm('run', 'build', '--silent')) return finish(false)
+  finish(npm('start', '--silent', ...(args.length > 0 ? ['--', ...args] : [])))
 }
 
 /** Our parent, and on Linux its parent too: they change when one of the two is gone. */
@@ -269,7 +272,7 @@ function install(folder = '.') {
   const stamp = join(root, folder, 'node_modules', '.holdfast-stamp')
   const wanted = hash([join(folder, 'package-lock.json')])
   if (read(stamp) === wanted) return
-  say('installing packages (npm ci), about 20 s')
+  say('installing packages (npm ci), up to a minute or two')
   // No package here needs its install script, so none runs. The Node that npm runs on must not be the one it replaces.
   const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--loglevel=error']
   const env = { ...environment(), PATH: pathOutside() }

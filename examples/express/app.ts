@@ -1,3 +1,4 @@
+// snippet: app
 import express from 'express'
 import { createSessions } from 'holdfast'
 import { answerErrors, protect } from 'holdfast/express'
@@ -5,7 +6,6 @@ import { memory } from 'holdfast/memory'
 import { checkPassword } from './users.ts'
 import { home } from './views.ts'
 
-// snippet: app
 const sessions = createSessions({ engine: memory() }) // or sqlite, redis, postgres, with keys
 export const app = express().use(express.urlencoded(), protect(sessions)) // forms bring their CSRF token in the body
 

@@ -1,3 +1,4 @@
+// snippet: app
 import formbody from '@fastify/formbody'
 import Fastify from 'fastify'
 import { createSessions } from 'holdfast'
@@ -6,7 +7,6 @@ import { memory } from 'holdfast/memory'
 import { checkPassword } from './users.ts'
 import { home } from './views.ts'
 
-// snippet: app
 const sessions = createSessions({ engine: memory() }) // or sqlite, redis, postgres, with keys
 declare module 'holdfast/fastify' {
   interface Register {

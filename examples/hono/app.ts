@@ -1,3 +1,4 @@
+// snippet: app
 import { createSessions } from 'holdfast'
 import { protect } from 'holdfast/hono'
 import { memory } from 'holdfast/memory'
@@ -5,7 +6,6 @@ import { Hono } from 'hono'
 import { checkPassword } from './users.ts'
 import { home } from './views.ts'
 
-// snippet: app
 const sessions = createSessions({ engine: memory() }) // or sqlite, redis, postgres, with keys
 
 export const app = new Hono()

@@ -1,3 +1,4 @@
+// snippet: app
 import { bodyParser } from '@koa/bodyparser'
 import Router from '@koa/router'
 import { createSessions } from 'holdfast'
@@ -7,7 +8,6 @@ import Koa from 'koa'
 import { checkPassword } from './users.ts'
 import { home } from './views.ts'
 
-// snippet: app
 const sessions = createSessions({ engine: memory() }) // or sqlite, redis, postgres, with keys
 const router = new Router<SessionState>()
 

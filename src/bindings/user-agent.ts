@@ -50,10 +50,10 @@ export function userAgent(options: UserAgentOptions = {}): Binding {
  * Says in words what a user agent is, for a list of devices. Text like any other: it may hold a name that the client
  * chose.
  *
- * @param userAgent - the header, undefined when there was none
+ * @param userAgent - the header, or an event's `userAgent`; null or undefined when there was none
  * @returns such as `'Firefox on Linux'`, `'curl'`, `'Unknown device'`
  */
-export function deviceLabel(userAgent: string | undefined): string {
+export function deviceLabel(userAgent: string | null | undefined): string {
   return describe(userAgent ?? '').label
 }
 

@@ -87,7 +87,7 @@ function isFound(info: SessionInfo, { block, device, createdAfter, createdBefore
   if (createdBefore !== null && info.createdAt > createdBefore) return false
   if (block && !isIn(block, info.ip)) return false
   if (device.length === 0) return true
-  const agent = `${deviceLabel(info.userAgent ?? undefined)}\n${info.userAgent ?? ''}`.toLowerCase()
+  const agent = `${deviceLabel(info.userAgent)}\n${info.userAgent ?? ''}`.toLowerCase()
   return device.every((word) => agent.includes(word))
 }
 

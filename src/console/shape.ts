@@ -9,7 +9,7 @@ import type { ConsoleEvent, ConsoleSession } from './api.ts'
 
 /** What a user calls it is for his own eyes. @param own - the operator's session */
 export function showSession({ name: _, ...info }: SessionInfo, own: string | null): ConsoleSession {
-  return { ...info, device: deviceLabel(info.userAgent ?? undefined), isOwn: info.id === own }
+  return { ...info, device: deviceLabel(info.userAgent), isOwn: info.id === own }
 }
 
 export function showEntry(entry: AuditEntry): ConsoleEvent {

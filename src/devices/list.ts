@@ -38,7 +38,7 @@ export function describeSessions(
   const described = sessions.map((session): DeviceSession => {
     const { id, name, ip, userAgent, authenticatedAt, seenAt, idleExpiresAt, expiresAt, remembered } = session
     const current = id === currentId
-    const device = deviceLabel(userAgent ?? undefined)
+    const device = deviceLabel(userAgent)
     return { id, current, name, device, ip, authenticatedAt, seenAt, idleExpiresAt, expiresAt, remembered }
   })
   return described.sort((a, b) => Number(b.current) - Number(a.current))

@@ -34,5 +34,5 @@ label { display: grid; gap: .2rem; flex: 1 1 12rem; }
 input[type=text] { width: 100%; min-height: 2.75rem; padding: .4rem .6rem; border: 1px solid var(--dim); border-radius: .5rem; font: inherit;
   color: inherit; background: var(--page); }
 .others { margin-top: 1.5rem; }
-@media (max-width: 30rem) { .acts form, .acts button, .others button { width: 100%; } dl { grid-template-columns: 1fr 1fr; } }
+@media (max-width: 30rem) { .acts form, .acts button, .acts summary, .others button { width: 100%; text-align: center; } dl { grid-template-columns: 1fr 1fr; } }
 `

@@ -63,7 +63,11 @@ export function parseOptions(argv: readonly string[]): DemoOptions {
         .default('reauthenticate'),
     )
     .optionsGroup('Surroundings:')
-    .option('--proxy <cidr>', 'believe X-Forwarded-* of this address or block; may be repeated', collect, [])
+    .addOption(
+      new Option('--proxy <cidr>', 'believe X-Forwarded-* of this address or block; may be repeated')
+        .argParser(collect)
+        .default([], 'nobody'),
+    )
     .option(
       '--traffic',
       'make lively traffic against itself, so that there is something to look at; tokens are then renewed every 20s, unless said otherwise',

@@ -246,7 +246,7 @@ const LEGEND: readonly { kind: Kind; name: string }[] = [
   { kind: 'start', name: 'created' },
   { kind: 'login', name: 'login' },
   { kind: 'proof', name: 'step-up' },
-  { kind: 'change', name: 'mismatch' },
+  { kind: 'change', name: 'device or network' },
   { kind: 'trouble', name: 'refused or suspended' },
   { kind: 'alarm', name: 'attack' },
   { kind: 'end', name: 'end' },

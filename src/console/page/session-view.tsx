@@ -150,7 +150,7 @@ function Sent({ session, now }: { session: ConsoleSession; now: Millis }): JSX.E
   return (
     <section class="panel" aria-labelledby="sent-title">
       <header>
-        <h2 id="sent-title">What the client sent</h2>
+        <h2 id="sent-title">What is known of it</h2>
       </header>
       <dl class="facts">
         <Fact name="Device">{device}</Fact>
