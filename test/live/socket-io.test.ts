@@ -161,13 +161,16 @@ describe('Socket.IO', { concurrency: true }, () => {
   })
 
   test('P12 a namespace that is joined when the session has ended is refused, though its connection is still there', async (t) => {
-    const { port, sessions, live } = await serve(t)
+    const { port, sessions, live, io } = await serve(t)
+    io.of('/public')
     const user = await User.login(port)
     const client = open(t, user)
     await until(() => live.stats().sockets === 1, 'it is held')
+    await once(client.socket.io.socket('/public') as never, 'connect')
     client.socket.disconnect()
-    const admin = client.socket.io.socket('/admin')
+    await until(() => live.stats().sockets === 0, 'nobody is held')
     await sessions.revoke({ userId: 'ada' })
+    const admin = client.socket.io.socket('/admin')
     const [error] = await once(admin as never, 'connect_error')
     assert.deepEqual(error.data, { code: 'ERR_NOT_AUTHENTICATED', status: 401 })
   })
