@@ -75,6 +75,8 @@ export function passkeyApp(sessions: Sessions<PasskeyData>, { origin, passkeys }
       ...expected,
     }).catch(() => ({ registrationInfo: undefined }))
     if (!found) return void res.status(401).json('The passkey could not be verified.')
+    // Its id is no secret: whoever knows another's would take its place (Web Authentication §7.1, step 26).
+    if (passkeys.has(found.credential.id)) return void res.status(409).json('This passkey is known already.')
     const { userId } = challenge
     passkeys.set(found.credential.id, { ...found.credential, userId })
     sessions.current().authenticate(userId, worthOf(found))

@@ -13,7 +13,12 @@ export interface TotpUser {
   readonly secret: string
   /** The step of the last code that was taken. */
   lastStep: number
+  /** How many wrong codes came one after another. */
+  failures: number
 }
+
+/** A code is guessed once in 330,000 tries. NIST SP 800-63B-4 §3.2.2 allows 100 before somebody must help the user. */
+const MOST_FAILURES = 20
 
 export function totpApp(sessions: Sessions, users: readonly TotpUser[]): Express {
   const app = express().use(express.urlencoded({ extended: false }), protect(sessions))
@@ -48,10 +53,14 @@ export function totpApp(sessions: Sessions, users: readonly TotpUser[]): Express
     const session = sessions.current()
     const userId = session.require({ methods: ['pwd'] }) // the code alone is one factor
     const user = users.find(({ id }) => id === userId)!
+    if (user.failures >= MOST_FAILURES)
+      return void res.status(429).send('Too many wrong codes: ask us for help.')
     if (!takeCode(user, String(req.body?.code))) {
+      user.failures++
       session.loginFailed(userId, 'otp')
       return void res.status(401).send('Wrong code, or one that was used.')
     }
+    user.failures = 0
     session.reauthenticate({ methods: ['otp'], level: 2 }) // a new token; with the password that makes two factors
     res.send('Thank you.')
   })

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionError } from '../core/errors.ts'
 import type { RequestContext } from '../core/request.ts'
+import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { trustProxies } from '../proxy.ts'
 import { answerTo } from './answer.ts'
@@ -27,7 +28,8 @@ type Next = (error?: unknown) => void
  * own mount `answerErrors()`: Express's, in production, says no more than "Forbidden".
  *
  * Mount it after `express.urlencoded()`, so that it finds `csrf_token` in `req.body`, and before the routes. It may be
- * mounted on a router; mounted twice, the first counts. Express's `trust proxy` has no say here: the option `proxy` does.
+ * mounted on a router; mounted twice, the first counts, and the second finds its session again: after middleware that goes
+ * on in a callback of a shared connection, which may run in the name of the request that opened it. Express's `trust proxy` has no say here: the option `proxy` does.
  *
  * @param options.onError - for a commit that failed, when the application has already ended its response
  * @example
@@ -45,6 +47,7 @@ export function protect<Data extends object>(
     try {
       context = nodeContext(req, trust)
       const session = await sessions.open(context)
+      served.set(req, session as unknown as Session<never>)
       commitFirst(sessions, session, context, res, (error) => answerFor(error, req, options))
       const { refusal } = session
       if (refusal?.location) {
@@ -61,8 +64,11 @@ export function protect<Data extends object>(
   }
 
   return (req, res, next) => {
-    if (served.has(req)) return next()
-    served.add(req)
+    const session = served.get(req)
+    // What is below finds it again, where a callback of a shared connection has led away to another request's.
+    if (session) return sessions.run(session as unknown as Session<Data>, next)
+    if (session === null) return next()
+    served.set(req, null)
     void serve(req, res).then((proceed) => proceed(next))
   }
 }

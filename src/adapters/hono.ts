@@ -48,7 +48,7 @@ export function protect<Data extends object>(
 
   return async (c, next) => {
     if (served.has(c)) return next()
-    served.add(c)
+    served.set(c, null)
     const request = c.req.raw
     let context = fetchContext(request, { ip: null, origin: new URL(request.url).origin })
     try {

@@ -35,7 +35,7 @@ export function protect<Data extends object>(sessions: Sessions<Data>): Middlewa
 
   return async (ctx, next) => {
     if (served.has(ctx.req)) return next()
-    served.add(ctx.req)
+    served.set(ctx.req, null)
     let context: RequestContext | undefined
     let session: Session<Data>
     try {

@@ -47,7 +47,8 @@ class PassportSession {
 
   constructor(bridge: Bridge, properties: Anything) {
     this.#bridge = bridge
-    Object.assign(this, properties)
+    // Defined, not set: `__proto__` is a name like any other, and by it a visitor's data would pass for Passport's user.
+    Object.defineProperties(this, Object.getOwnPropertyDescriptors(properties))
   }
 
   get id(): string | null {
@@ -122,8 +123,9 @@ class Bridge {
 
   #write(properties: Anything): void {
     this.#regenerated = false
-    for (const name of this.#known.keys()) if (properties[name] === undefined) this.session.delete(name)
-    for (const [name, value] of Object.entries(properties)) {
+    const given = new Map(Object.entries(properties))
+    for (const name of this.#known.keys()) if (given.get(name) === undefined) this.session.delete(name)
+    for (const [name, value] of given) {
       if (value !== undefined && JSON.stringify(value) !== this.#known.get(name))
         this.session.set(name, value)
     }

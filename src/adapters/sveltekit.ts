@@ -5,7 +5,7 @@ import type { MaybePromise } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { type Client, type ProxyTrust, trustProxies } from '../proxy.ts'
-import { answerTo, toResponse } from './answer.ts'
+import { answerTo, toResponse, wantsJson } from './answer.ts'
 import { nodeClient } from './context.ts'
 import { fetchClient, fetchContext, serveFetch } from './fetch.ts'
 
@@ -16,6 +16,7 @@ export interface SvelteKitEvent {
   readonly locals: object
   /** With `adapter-node`, the request as Node has it. */
   readonly platform?: object | undefined
+  readonly isDataRequest?: boolean
   getClientAddress(): string
 }
 
@@ -49,11 +50,11 @@ export function protect<Data extends object>(
   readonly resolve: (event: Event) => MaybePromise<Response>
 }) => Promise<Response> {
   const trust = trustProxies(sessions.policy.proxy)
-  const serve = serveFetch<Data, [event: SvelteKitEvent, resolve: () => MaybePromise<Response>]>(
+  const serve = serveFetch<Data, [event: SvelteKitEvent, resolve: () => Promise<Response>]>(
     sessions,
     async (request, session, event, resolve) => {
       Object.assign(event.locals, { session })
-      const response = await resolve()
+      const response = await resolve().catch((error) => redirectOf(error, event))
       const failure = failures.get(event.locals)
       // A page shows its own error; a script shall find ours, as anywhere else.
       if (!failure || !isProblem(response)) return response
@@ -64,7 +65,7 @@ export function protect<Data extends object>(
       ...options,
     },
   )
-  return ({ event, resolve }) => serve(event.request, event, () => resolve(event))
+  return ({ event, resolve }) => serve(event.request, event, async () => resolve(event))
 }
 
 /** What we need of what SvelteKit gives to the hook `handleError`. */
@@ -96,6 +97,18 @@ export function answerErrors<Input extends Caught, Result>(
 function logError({ kind, error }: Caught): never {
   if (kind === undefined || kind === 'unknown') console.error(error)
   return undefined as never
+}
+
+/**
+ * What SvelteKit makes of a redirect that a later hook threw: it would make it without our headers, and what came before
+ * the redirect would count as failed. Scripts get theirs in a form of SvelteKit's own, so that to them it counts as failed.
+ */
+function redirectOf(error: unknown, { request, isDataRequest }: SvelteKitEvent): Response {
+  const { status, location } = (error ?? {}) as { readonly status?: unknown; readonly location?: unknown }
+  const isRedirect =
+    typeof status === 'number' && status >= 300 && status <= 308 && typeof location === 'string'
+  if (!isRedirect || isDataRequest || wantsJson({ header: (name) => request.headers.get(name) })) throw error
+  return new Response(null, { status, headers: { Location: location } })
 }
 
 function isProblem({ status, headers }: Response): boolean {

@@ -10,7 +10,7 @@ import type { LiveEnd } from './end.ts'
 import { endEventStream } from './event-stream.ts'
 import { type Hold, type HoldableSession, Keeper, type LiveStats } from './keeper.ts'
 import { type LiveOptions, readOptions } from './options.ts'
-import { type SocketIo, serveSocketIo } from './socket-io.ts'
+import { type Judged, type SocketIo, serveSocketIo } from './socket-io.ts'
 import { endWebSocket, type WebSocketLike } from './web-socket.ts'
 
 export type { LiveEnd, LiveEndReason } from './end.ts'
@@ -30,11 +30,15 @@ export function createLive<Data extends object>(sessions: Sessions<Data>, option
   return new Live(sessions as unknown as Sessions, options)
 }
 
+/** A WebSocket's last state. */
+const CLOSED = 3
+
 /** The sockets of this process. */
 export class Live {
   readonly #sessions: Sessions
   readonly #keeper: Keeper
   readonly #messagesUse: boolean
+  readonly #judged: Judged = new WeakMap()
 
   /** @throws {SessionError} `ERR_OPTION` */
   constructor(sessions: Sessions, options: LiveOptions) {
@@ -62,6 +66,8 @@ export class Live {
     const hold = this.hold(session, endWebSocket(ws))
     if (this.#messagesUse) ws.on('message', () => hold.touch())
     ws.on('close', () => hold.release())
+    // Its client has gone already, and nothing will tell.
+    if (ws.readyState === CLOSED) hold.release()
     return hold
   }
 
@@ -71,7 +77,7 @@ export class Live {
    * session is over the client gets the event `session_end`, with code and reason, and is disconnected.
    */
   socketIo(io: SocketIo): void {
-    serveSocketIo(io, this.#sessions, (socket, session, end) => {
+    serveSocketIo(io, this.#sessions, this.#judged, (socket, session, end) => {
       const hold = this.hold(session, end)
       if (this.#messagesUse) socket.onAny(() => hold.touch())
       socket.on('disconnect', () => hold.release())
@@ -90,6 +96,7 @@ export class Live {
     res.flushHeaders()
     const hold = this.hold(session, endEventStream(res))
     res.on('close', () => hold.release())
+    if (res.closed) hold.release()
     return hold
   }
 

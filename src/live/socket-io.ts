@@ -26,18 +26,42 @@ export interface SocketIo {
 
 type Attach = (socket: SocketIoSocket, session: Session, end: (end: LiveEnd) => void) => void
 
-/** Judges each handshake, and has what it opens held. */
-export function serveSocketIo(io: SocketIo, sessions: Sessions, attach: Attach): void {
+/** The sessions of handshakes, which all namespaces of a connection have in common. */
+export type Judged = WeakMap<IncomingMessage, Session>
+
+/** Judges each handshake, once, and has what it opens held. */
+export function serveSocketIo(io: SocketIo, sessions: Sessions, judged: Judged, attach: Attach): void {
   const trust = trustProxies(sessions.policy.proxy)
   const admitted = new WeakMap<object, Session>()
 
   async function admit(socket: SocketIoSocket): Promise<void> {
-    const session = await sessions.open(asUpgrade(nodeContext(socket.request, trust)))
+    const { request } = socket
+    const known = judged.get(request)
+    const session = known ?? (await judge(request))
+    if (known) await checkStanding(known)
+    judged.set(request, session)
+    admitted.set(socket, session)
+    socket.data.session = session
+  }
+
+  async function judge(request: IncomingMessage): Promise<Session> {
+    const session = await sessions.open(asUpgrade(nodeContext(request, trust)))
     if (session.refusal) throw session.refusal
     session.require()
     await session.commit()
-    admitted.set(socket, session)
-    socket.data.session = session
+    return session
+  }
+
+  /** A namespace may be joined hours after the handshake, whose token, renewed since, would pass for a replayed one. */
+  async function checkStanding({ id, authenticatedAt }: Session): Promise<void> {
+    const info = await sessions.find(id!)
+    if (!info)
+      throw new SessionError(
+        'ERR_NOT_AUTHENTICATED',
+        'The session of this connection has ended: log in again.',
+      )
+    if (info.authenticatedAt !== authenticatedAt)
+      throw new SessionError('ERR_SESSION_CHANGED', 'The session was authenticated anew: connect again.')
   }
 
   io.use((socket: SocketIoSocket, next) => {

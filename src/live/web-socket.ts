@@ -2,6 +2,7 @@ import { LINGER, type LiveEnd } from './end.ts'
 
 /** What is used of a `WebSocket` of `ws`, which is Fastify's as well. */
 export interface WebSocketLike {
+  readonly readyState: number
   close(code: number, reason: string): void
   terminate(): void
   on(event: 'message' | 'close', listener: () => void): unknown

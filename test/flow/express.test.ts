@@ -1,7 +1,9 @@
 /** The adapter for Express: the scenarios on 5 and 4, and what only Express has. */
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -43,6 +45,35 @@ function own(framework: typeof express): void {
       build(app, sessions)
       return app
     }, options)
+
+  test('mounted again, it finds the session of its request, wherever a shared connection called back', async () => {
+    const echo = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1')
+    await once(echo, 'listening')
+    let shared: Socket | undefined
+    const waiting: (() => void)[] = []
+    const query = (done: () => void) => {
+      shared ??= connect((echo.address() as AddressInfo).port).on('data', () => waiting.shift()!())
+      waiting.push(done)
+      shared.write('?')
+    }
+    await using site = await serve((app, sessions) => {
+      app.use(protect(sessions))
+      app.post('/login/:user', (req, res) => {
+        sessions.current().authenticate(req.params.user)
+        res.end()
+      })
+      app.use((_req, _res, next) => query(() => next()))
+      app.use(protect(sessions))
+      app.get('/', (_req, res) => res.send(sessions.current().userId))
+    })
+    for (const user of ['ada', 'bob']) {
+      const client = site.browser()
+      await client.post(`/login/${user}`)
+      assert.equal(await (await client.get('/')).text(), user)
+    }
+    shared!.destroy()
+    echo.close()
+  })
 
   for (const [way, answer, expected] of [
     ['send(text)', (res) => res.send('body'), 'body'],

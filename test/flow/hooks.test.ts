@@ -198,3 +198,26 @@ test('in React Router what a session demands is an error response, whose words m
   assert.deepEqual([caught.status, caught.data.error.code], [401, 'ERR_NOT_AUTHENTICATED'])
   assert.equal(await response.text(), '<p>', "the page's own")
 })
+
+test('in SvelteKit a redirect that another hook throws leaves after the commit, with its cookie', async () => {
+  await using site = await start((sessions: AnySessions) => {
+    const handle = protectSvelteKit(sessions)
+    return (req, res) =>
+      serveFetch(async (request) => {
+        const locals = {} as { session: AnySession }
+        const event = { request, locals, platform: { req }, getClientAddress: () => assert.fail('asked') }
+        const resolve = async () => {
+          const { pathname } = new URL(request.url)
+          if (pathname === '/') return Response.json(locals.session.userId)
+          if (pathname === '/login') locals.session.authenticate('ada')
+          throw { status: pathname === '/fail' ? 400 : 303, location: '/' }
+        }
+        return Promise.resolve(handle({ event, resolve })).catch(
+          ({ status }) => new Response(null, { status }),
+        )
+      })(req, res)
+  })
+  const client = site.browser()
+  assert.equal(await (await client.post('/login')).json(), 'ada')
+  assert.equal((await client.get('/fail')).status, 400)
+})

@@ -247,6 +247,26 @@ for (const [name, framework] of Object.entries(MOUNT)) {
       assert.equal((await look(client)).user?.name, 'ada')
     })
 
+    test("a name that is one of JavaScript's own makes nobody another, and breaks nothing", async () => {
+      await using site = await serve({
+        more: (app, sessions) => {
+          app.post('/name', (req, res) => {
+            const { name } = (req as { body: { name: string } }).body
+            sessions.current().set(name, { passport: { user: 'bob-2' } })
+            res.end()
+          })
+        },
+      })
+      for (const name of ['__proto__', 'id', 'constructor']) {
+        const client = site.browser()
+        await client.post('/name', { name })
+        const seen = await look(client)
+        assert.deepEqual([seen.user, seen.userId], [null, null], name)
+        await login(client)
+        assert.equal((await look(client)).userId, 'ada-1', name)
+      }
+    })
+
     test('what is to be kept over a logout is refused, not lost in silence', async () => {
       await using site = await serve({ keepSessionInfo: true })
       const client = site.browser()

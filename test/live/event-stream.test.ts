@@ -2,12 +2,15 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, test } from 'node:test'
 import express from 'express'
 import { createSessions } from 'holdfast'
 import { answerErrors, protect } from 'holdfast/express'
 import { createLive } from 'holdfast/live'
 import { memory } from 'holdfast/memory'
+import { protect as protectNode } from 'holdfast/node'
 import { KEY } from '../flow/harness.ts'
 import { pause, readEvents, serveLive, User, until } from './site.ts'
 
@@ -40,6 +43,36 @@ describe('a stream of events', { concurrency: true }, () => {
     await until(() => live.stats().sockets === 1, 'it is held')
     res.destroy()
     await until(() => live.stats().sockets === 0, 'it is not')
+  })
+
+  test('whose client has gone before it begins is not held', async (t) => {
+    let gone = false
+    const sessions = createSessions({ engine: memory(), keys: KEY })
+    const live = createLive(sessions)
+    const server = createServer(
+      protectNode(sessions, async (req, res, session) => {
+        if (req.method === 'POST') session.authenticate('ada')
+        else {
+          await once(res, 'close')
+          live.eventStream(res, session)
+          gone = true
+        }
+        res.end()
+      }),
+    )
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.after(async () => {
+      server.closeAllConnections()
+      server.close()
+      await live.close()
+    })
+    const user = await User.login((server.address() as AddressInfo).port)
+    const leaving = user.get('/events', 100)
+    await assert.rejects(leaving)
+    await until(() => gone, 'the stream was to begin')
+    await pause(50)
+    assert.equal(live.stats().sockets, 0)
   })
 
   test('on Express: what a handler writes after the end goes nowhere, and ends no process', async (t) => {

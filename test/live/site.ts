@@ -121,8 +121,16 @@ export class User {
     return res.statusCode!
   }
 
-  async get(path: string): Promise<IncomingMessage> {
-    return this.#send('GET', path)
+  /** @param patience - milliseconds, after which the client goes away */
+  async get(path: string, patience?: number): Promise<IncomingMessage> {
+    return this.#send('GET', path, '', patience)
+  }
+
+  /** Loads a page, and takes what cookie it brings. */
+  async look(): Promise<void> {
+    const res = await this.get('/')
+    res.resume()
+    for (const line of res.headers['set-cookie'] ?? []) this.cookie = line.split(';')[0]!
   }
 
   /** Opens a WebSocket. Rejects with the status where it is refused. */
@@ -139,13 +147,14 @@ export class User {
     return tab
   }
 
-  async #send(method: string, path: string, form = ''): Promise<IncomingMessage> {
+  async #send(method: string, path: string, form = '', patience?: number): Promise<IncomingMessage> {
     const headers = {
       ...this.headers,
       ...(form !== '' && { 'content-type': 'application/x-www-form-urlencoded' }),
     }
     const outgoing = request({ host: '127.0.0.1', port: this.port, method, path, headers })
     outgoing.end(form)
+    if (patience !== undefined) setTimeout(() => outgoing.destroy(), patience)
     const [res] = (await once(outgoing, 'response')) as [IncomingMessage]
     return res
   }

@@ -4,21 +4,30 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { describe, type TestContext, test } from 'node:test'
-import { createSessions } from 'holdfast'
+import { createSessions, type SessionEvent } from 'holdfast'
 import { createLive, type LiveEnd, type LiveOptions } from 'holdfast/live'
 import { memory } from 'holdfast/memory'
 import { protect } from 'holdfast/node'
 import { Server, type ServerOptions } from 'socket.io'
 import { io as connect, type Socket } from 'socket.io-client'
+import type { SessionsOptions } from '../../src/core/policy.ts'
 import { type AnySessions, KEY } from '../flow/harness.ts'
 import { pause, User, until } from './site.ts'
 
-async function serve(t: TestContext, options: { live?: LiveOptions; io?: Partial<ServerOptions> } = {}) {
-  const sessions: AnySessions = createSessions({ engine: memory(), keys: KEY })
+interface Options {
+  readonly sessions?: Partial<SessionsOptions<Record<string, unknown>>>
+  readonly live?: LiveOptions
+  readonly io?: Partial<ServerOptions>
+}
+
+async function serve(t: TestContext, options: Options = {}) {
+  const events: SessionEvent[] = []
+  const onEvent = (event: SessionEvent) => void events.push(event)
+  const sessions: AnySessions = createSessions({ engine: memory(), keys: KEY, onEvent, ...options.sessions })
   const live = createLive(sessions, options.live)
   const server = createServer(
-    protect(sessions, (_req, res, session) => {
-      session.authenticate('ada')
+    protect(sessions, (req, res, session) => {
+      if (req.method === 'POST') session.authenticate('ada')
       res.end()
     }),
   )
@@ -38,7 +47,7 @@ async function serve(t: TestContext, options: { live?: LiveOptions; io?: Partial
     await live.close()
   })
   const { port } = server.address() as { port: number }
-  return { sessions, live, io, port, received }
+  return { sessions, live, io, port, received, events }
 }
 
 function open(t: TestContext, user: User, path = '/', transports = ['websocket'], more = {}): Client {
@@ -132,5 +141,37 @@ describe('Socket.IO', { concurrency: true }, () => {
     await until(() => client.disconnected !== null, 'it is disconnected')
     await pause(100)
     assert.deepEqual(received, ['before'])
+  })
+
+  test('P4 a namespace that is joined late, by a token that has been renewed since, is no replay', async (t) => {
+    const times = { renewal: '500ms', grace: '50ms', late: '50ms' } as const
+    const { port, sessions, live, events } = await serve(t, { sessions: times })
+    const user = await User.login(port)
+    const client = open(t, user)
+    await until(() => live.stats().sockets === 1, 'it is held')
+    for (let request = 0; request < 4; request++) {
+      await pause(600)
+      await user.look()
+    }
+    const admin = client.socket.io.socket('/admin')
+    await Promise.race([once(admin as never, 'connect'), once(client.socket as never, 'disconnect')])
+    assert.ok(events.every(({ name }) => name !== 'authn_token_reuse'))
+    assert.equal((await sessions.list('ada')).length, 1)
+    await until(() => live.stats().sockets === 2, 'both are held')
+  })
+
+  test('P12 a namespace that is joined when the session has ended is refused, though its connection is still there', async (t) => {
+    const { port, sessions, live, io } = await serve(t)
+    io.of('/public')
+    const user = await User.login(port)
+    const client = open(t, user)
+    await until(() => live.stats().sockets === 1, 'it is held')
+    await once(client.socket.io.socket('/public') as never, 'connect')
+    client.socket.disconnect()
+    await until(() => live.stats().sockets === 0, 'nobody is held')
+    await sessions.revoke({ userId: 'ada' })
+    const admin = client.socket.io.socket('/admin')
+    const [error] = await once(admin as never, 'connect_error')
+    assert.deepEqual(error.data, { code: 'ERR_NOT_AUTHENTICATED', status: 401 })
   })
 })

@@ -190,6 +190,28 @@ describe('a WebSocket', { concurrency: true }, () => {
     await until(() => live.stats().sessions === 0, 'none is held')
   })
 
+  test('that has closed before it is held is not', async (t) => {
+    const { live, sessions, port, sockets } = await serveLive(t)
+    const user = await User.login(port)
+    const tab = await user.open()
+    await until(() => sockets.length === 1, 'it is open')
+    tab.ws.terminate()
+    await once(sockets[0]!, 'close')
+    await until(() => live.stats().sockets === 0, 'it is held no longer')
+    const [info] = await sessions.list('ada')
+    const { id, userId, authenticatedAt } = info!
+    live.webSocket(sockets[0]!, {
+      id,
+      userId,
+      authenticatedAt,
+      suspended: false,
+      lost: null,
+      require: () => userId,
+    })
+    await pause(50)
+    assert.equal(live.stats().sockets, 0)
+  })
+
   test('closing ends them all, and later ones at once: 4503', async (t) => {
     const { port, live } = await serveLive(t)
     const user = await User.login(port)

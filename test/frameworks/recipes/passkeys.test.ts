@@ -111,6 +111,20 @@ describe('passkeys', { ...SKIP, ...(CHROMIUM_ONLY.skip ? CHROMIUM_ONLY : {}) }, 
     assert.ok(events.some(({ name, reason }) => name === 'authn_login_fail' && reason === 'passkey'))
   })
 
+  test("a sign-up under another's id is refused, and leaves his passkey alone", async (t) => {
+    const { page, passkeys } = await setUp(t)
+    await signUp(page)
+    await logOut(page)
+    const [owner] = passkeys.values()
+    await page.route('**/sign-up', (route) => {
+      const made = JSON.parse(route.request().postData()!)
+      return route.continue({ postData: JSON.stringify(underId(made, owner!.id)) })
+    })
+    assert.match(await signUp(page), /^No: .*known already/)
+    assert.deepEqual([...passkeys.values()], [owner])
+    assert.deepEqual(await seen(page), { userId: null, methods: [], level: null })
+  })
+
   test('a passkey whose counter goes back was copied: refused', async (t) => {
     const { page, cdp, authenticatorId, passkeys } = await setUp(t)
     await signUp(page)
@@ -135,3 +149,16 @@ describe('passkeys', { ...SKIP, ...(CHROMIUM_ONLY.skip ? CHROMIUM_ONLY : {}) }, 
     })
   }
 })
+
+interface Made {
+  readonly id: string
+  readonly response: { readonly attestationObject: string }
+}
+
+/** The same new key, said to be another one's: where nobody attests, nothing is signed. */
+function underId(made: Made, id: string): Made {
+  const bytes = (text: string) => Buffer.from(text, 'base64url').toString('latin1')
+  const renamed = bytes(made.response.attestationObject).replace(bytes(made.id), () => bytes(id))
+  const attestationObject = Buffer.from(renamed, 'latin1').toString('base64url')
+  return { ...made, id, rawId: id, response: { ...made.response, attestationObject } } as Made
+}

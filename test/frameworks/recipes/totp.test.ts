@@ -10,7 +10,7 @@ import { type TotpUser, totpApp } from '../../../examples/recipes/totp.ts'
 
 function setUp() {
   const secret = new Secret().base32
-  const ada: TotpUser = { id: 'ada-1', name: 'ada', password: 'right', secret, lastStep: 0 }
+  const ada: TotpUser = { id: 'ada-1', name: 'ada', password: 'right', secret, lastStep: 0, failures: 0 }
   const events: SessionEvent[] = []
   const sessions = createSessions({ engine: memory(), onEvent: (event) => void events.push(event) })
   const client = browser(totpApp(sessions, [ada]))
@@ -71,5 +71,16 @@ test('a wrong code, one of an hour ago, and no password before it: refused', asy
   assert.equal(await enter(code()), 401)
   await login()
   for (const wrong of ['000000x', '', code(-3_600_000)]) assert.equal(await enter(wrong), 401)
+  await client.close()
+})
+
+test('whoever guesses is stopped, by whatever session he does it, and by the right code no less', async () => {
+  const { client, code, enter, login } = setUp()
+  await login()
+  const answers: number[] = []
+  for (let guess = 0; guess < 20; guess++) answers.push(await enter('no code'))
+  assert.deepEqual(new Set(answers), new Set([401]))
+  await login()
+  assert.equal(await enter(code()), 429)
   await client.close()
 })
