@@ -1,7 +1,7 @@
-import { randomBytes, toBase64url } from '#crypto'
 import type { Millis } from './duration.ts'
 import type { ErrorCode } from './errors.ts'
 import type { RequestContext } from './request.ts'
+import { drawName } from './token.ts'
 
 /** Names are OWASP's where its Logging Vocabulary has one. */
 export type EventName =
@@ -102,6 +102,6 @@ let drawn = 0
 
 /** One draw for each process and a count: floods of forged tokens are events, too, and must cost little. */
 function drawEventId(): string {
-  prefix ??= toBase64url(randomBytes(9))
+  prefix ??= drawName(9)
   return `${prefix}.${(++drawn).toString(36)}`
 }

@@ -38,7 +38,15 @@ const MAX_LENGTH = 256
 
 /** Draws a session's public id: 128 random bits. */
 export function drawId(): string {
-  return toBase64url(randomBytes(16))
+  return drawName(16)
+}
+
+/** Draws what names something. It begins with no dash: a command line would take it for an option. */
+export function drawName(bytes: number): string {
+  for (;;) {
+    const name = toBase64url(randomBytes(bytes))
+    if (!name.startsWith('-')) return name
+  }
 }
 
 const WHOLE_ID = new RegExp(`^${ID}$`)
