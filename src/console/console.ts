@@ -14,14 +14,14 @@ import type { Me } from './api.ts'
 import { openAssets } from './assets.ts'
 import { type EventsQuery, logFeed, memoryFeed } from './feed.ts'
 import { lifeOf } from './life.ts'
-import { type ConsoleOptions, readOptions } from './options.ts'
+import { type ConsoleOptions, readOptions, type UserSession } from './options.ts'
 import { readRevokeRequest, revoke } from './revoking.ts'
 import { readSearch, search } from './search.ts'
 import { showSession } from './shape.ts'
 import { openStream } from './stream.ts'
 import { Watch } from './watch.ts'
 
-export type { ConsoleOptions } from './options.ts'
+export type { ConsoleOptions, UserSession } from './options.ts'
 
 /** A handler, for any adapter: in Node's by `toListener`. */
 export interface Console {
@@ -66,7 +66,7 @@ export function createConsole<Data extends object>(
   /** @throws {SessionError} whatever keeps somebody out */
   async function admit(session: Session<Data>): Promise<string> {
     const userId = session.require()
-    if ((await guard(session)) !== true) session.forbid('console')
+    if ((await guard(session as UserSession<Data>)) !== true) session.forbid('console')
     return userId
   }
 
@@ -121,7 +121,7 @@ export function createConsole<Data extends object>(
       // A store that is down says nothing of the session: the next request is told so.
       const found = closed ? null : await sessions.find(id).catch(() => 'unknown' as const)
       if (found === 'unknown') return 'anew'
-      if (!found || (await guard(session)) !== true) return false
+      if (!found || (await guard(session as UserSession<Data>)) !== true) return false
       // Nothing from before an authentication counts after it: perhaps it was opened with a copy of the old token.
       return found.authenticatedAt === authenticatedAt || 'anew'
     }

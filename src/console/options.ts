@@ -7,12 +7,15 @@ import type { MaybePromise } from '../core/engine.ts'
 import { SessionError, shown } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
 
+/** The session of somebody who is logged in. */
+export type UserSession<Data extends object> = Session<Data> & { readonly userId: string }
+
 export interface ConsoleOptions<Data extends object> {
   /**
    * Says who is an operator. Asked at each request of somebody who is logged in, and every second while the page is open:
    * with the session as it was when the page was opened. Where it throws, nobody gets in.
    */
-  readonly guard: (session: Session<Data>) => MaybePromise<boolean>
+  readonly guard: (session: UserSession<Data>) => MaybePromise<boolean>
   /** Where it is mounted. @defaultValue '/console/' */
   readonly path?: string
   /** The audit log that the sessions' events are written to: history, and what other servers hear. @defaultValue this process's memory */
