@@ -143,6 +143,8 @@ function firefox() {
 function engines(args) {
   const began = Date.now()
   install()
+  // The console's page is among what is built.
+  build()
   const missing = bringServers()
   const files = args.length > 0 ? args : ['test/servers/**/*.test.ts']
   const passed = run(node('tests'), [...testing, ...files])

@@ -51,14 +51,24 @@ export function idOf(index: number): string {
   return createHash('sha256').update(`id ${index}`).digest('base64url').slice(0, 22)
 }
 
-/** One session each, of the last ten hours. Past the engine, which would take ten times as long. */
+/** Past the engine, which would take ten times as long. */
 export async function populate(file: string, howMany: number): Promise<void> {
-  const model = await modelOf()
-  const now = Date.now()
   const database = new DatabaseSync(file)
   const { create, createUser } = prepareAll(database)
   database.exec('PRAGMA synchronous = off; BEGIN')
-  for (let index = 0; index < howMany; index++) {
+  for (const { record, ledger } of await crowd(howMany)) {
+    create.run(...fromSession(record))
+    createUser.run(...fromLedger(ledger))
+  }
+  database.exec('COMMIT')
+  database.close()
+}
+
+/** One session each, of the last ten hours. */
+export async function crowd(howMany: number): Promise<{ record: SessionRecord; ledger: UserLedger }[]> {
+  const model = await modelOf()
+  const now = Date.now()
+  return Array.from({ length: howMany }, (_, index) => {
     const { id, userId, ip, userAgent } = person(index)
     const age = (index * 7_919_713) % (10 * HOUR)
     const unused = Math.min(age, (index * 104_729) % (20 * MINUTE))
@@ -75,12 +85,8 @@ export async function populate(file: string, howMany: number): Promise<void> {
       seenAt: now - unused,
       secrets: { current: idOf(index).repeat(2).slice(0, 43), parent: null },
     }
-    const ledger: UserLedger = { ...model.ledger, userId, sessions: [{ id, until: at + 12 * HOUR }] }
-    create.run(...fromSession(record))
-    createUser.run(...fromLedger(ledger))
-  }
-  database.exec('COMMIT')
-  database.close()
+    return { record, ledger: { ...model.ledger, userId, sessions: [{ id, until: at + 12 * HOUR }] } }
+  })
 }
 
 /** What a real login leaves. */

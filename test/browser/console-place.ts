@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { createSessions, generateKey, type SessionEvent } from 'holdfast'
+import { createSessions, type Engine, generateKey, type SessionEvent } from 'holdfast'
 import { auditTo } from 'holdfast/audit'
 import { type ConsoleOptions, createConsole } from 'holdfast/console'
 import { protect, toListener } from 'holdfast/node'
@@ -38,6 +38,7 @@ const OPERATORS = new Set(['grace', 'ada'])
 export async function startConsole(
   t: { after(work: () => unknown): void },
   options: Partial<ConsoleOptions<Record<string, unknown>>> = {},
+  engine?: Engine,
 ): Promise<ConsolePlace> {
   const folder = temporaryFolder(t, 'console')
   const file = join(folder, 'sessions.db')
@@ -50,7 +51,7 @@ export async function startConsole(
     audit.onEvent(event)
   }
   const sessions = createSessions<Record<string, unknown>>({
-    engine: sqlite(file),
+    engine: engine ?? sqlite(file),
     keys: generateKey(),
     onEvent,
   })
