@@ -28,7 +28,7 @@ export const INTERNAL_ERROR: Answer = {
  * @param request - whose `Accept`, `Content-Type` and `Sec-Fetch-Dest` tell who reads the answer
  */
 export function answerTo(error: SessionError, request: Pick<RequestContext, 'header'>): Answer {
-  const { code, message, status, headers, required } = error
+  const { code, message, status, headers } = error
   const json = wantsJson(request)
   return {
     status,
@@ -38,19 +38,32 @@ export function answerTo(error: SessionError, request: Pick<RequestContext, 'hea
       ['X-Content-Type-Options', 'nosniff'],
       ...Object.entries(headers),
     ],
-    body: json
-      ? JSON.stringify({ error: { code, message, ...(required && { required }) } })
-      : `${status} ${code}: ${message}\n`,
+    body: json ? JSON.stringify(problemOf(error)) : `${status} ${code}: ${message}\n`,
   }
+}
+
+/** What scripts are told. */
+export function problemOf({ code, message, required }: SessionError) {
+  return { error: { code, message, ...(required && { required }) } }
+}
+
+/** What of a web request tells who reads its answer. */
+export function headerIn({ headers }: Request): Pick<RequestContext, 'header'> {
+  return { header: (name) => headers.get(name) }
 }
 
 /** Makes a Node response's headers those of an answer, whatever they were. */
 export function prepareAnswer(res: ServerResponse, { headers, body }: Answer): void {
-  for (const name of res.getHeaderNames()) if (!outlives(name)) res.removeHeader(name)
+  forgetHeaders(res)
   // Kept, the application's words would stand beside another status. HTTP/2 has none, and warns.
   if (res.req.httpVersionMajor < 2) res.statusMessage = ''
   for (const [name, value] of headers) res.setHeader(name, value)
   res.setHeader('Content-Length', Buffer.byteLength(body))
+}
+
+/** Removes what was prepared for another answer. */
+export function forgetHeaders(res: ServerResponse): void {
+  for (const name of res.getHeaderNames()) if (!outlives(name)) res.removeHeader(name)
 }
 
 /** Makes a web response of an answer. @param replaced - the headers of the response whose place it takes */

@@ -3,15 +3,26 @@
 import type { Effects } from '../core/effects.ts'
 import type { MaybePromise } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
-import { isSafe, type RequestContext } from '../core/request.ts'
+import type { RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { type Client, type ProxyTrust, resolveClient } from '../proxy.ts'
-import { answerTo, toResponse } from './answer.ts'
+import { answerTo, headerIn, toResponse } from './answer.ts'
 import { applyEffects } from './effects.ts'
+import { mayBringToken } from './form.ts'
+
+/** What an application can say of errors that the adapter answers. */
+export interface FetchErrorOptions {
+  /**
+   * Makes the response to a request that was refused, or whose commit failed. In the former case `sessions.current()` works
+   * in it, and so does its `csrfToken()`.
+   * @defaultValue JSON or one line of text, with the error's code and message
+   */
+  readonly onError?: (error: SessionError, request: Request) => MaybePromise<Response>
+}
 
 /** What differs from one host of fetch handlers to the other. */
-export interface FetchHost<Rest extends readonly unknown[]> {
+export interface FetchHost<Rest extends readonly unknown[]> extends FetchErrorOptions {
   /** Describes a request to the core, less the fields of its form. @throws {SessionError} `ERR_REQUEST`, `ERR_FORWARDED` */
   describe(request: Request, rest: Rest): RequestContext
   /**
@@ -19,11 +30,7 @@ export interface FetchHost<Rest extends readonly unknown[]> {
    * @defaultValue as its URL says
    */
   anonymous?(request: Request, rest: Rest): RequestContext
-  readonly onError?: (error: SessionError, request: Request) => MaybePromise<Response>
 }
-
-/** A longer form is left to the handler, for it has to be held in memory twice. */
-const LONGEST_FORM = 64 * 1024
 
 /** Gives each request its session, and has its response wait for the commit. */
 export function serveFetch<Data extends object, Rest extends readonly unknown[]>(
@@ -45,16 +52,14 @@ export function serveFetch<Data extends object, Rest extends readonly unknown[]>
   async function answer(error: SessionError, request: Request, replaced?: Response): Promise<Response> {
     await replaced?.body?.cancel().catch(() => {})
     if (onError) return onError(error, request)
-    return toResponse(answerTo(error, { header: (name) => request.headers.get(name) }), replaced?.headers)
+    return toResponse(answerTo(error, headerIn(request)), replaced?.headers)
   }
 
   return async (request, ...rest) => {
     let context: RequestContext | undefined
     let response: Response | undefined
     try {
-      context = describe(request, rest)
-      const form = await formOf(request, context)
-      context = { ...context, field: (name) => form?.get(name) ?? null }
+      context = await withForm(request, describe(request, rest))
       const session = await sessions.open(context)
       response = await sessions.run(session, () => respond(request, session, rest))
       return withEffects(response, await sessions.commit(session, response.status))
@@ -76,7 +81,7 @@ export function fetchContext(request: Request, client: Client): RequestContext {
     search,
     ip: client.ip,
     now: Date.now(),
-    header: (name) => request.headers.get(name),
+    ...headerIn(request),
     field: () => null,
   }
 }
@@ -84,23 +89,24 @@ export function fetchContext(request: Request, client: Client): RequestContext {
 /** Finds the client of a request by its URL. @throws {SessionError} `ERR_FORWARDED` */
 export function fetchClient(request: Request, peer: string | null, trust: ProxyTrust): Client {
   const { protocol, host } = new URL(request.url)
-  const header = (name: string) => request.headers.get(name)
-  return resolveClient({ peer, scheme: protocol === 'https:' ? 'https' : 'http', host, header }, trust)
+  const scheme = protocol === 'https:' ? 'https' : 'http'
+  return resolveClient({ peer, scheme, host, ...headerIn(request) }, trust)
 }
 
-function byUrl(request: Request): RequestContext {
+/** Describes a request whose client could not be made out, for what its answer must carry. */
+export function byUrl(request: Request): RequestContext {
   return fetchContext(request, { ip: null, origin: new URL(request.url).origin })
 }
 
-/** Reads a copy of the body, where a CSRF token may be in it and nowhere else. */
-export async function formOf(request: Request, context: RequestContext): Promise<URLSearchParams | null> {
-  const { headers, bodyUsed } = request
-  if (isSafe(context) || bodyUsed || headers.has('x-csrf-token')) return null
-  if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headers.get('content-type') ?? '')) return null
-  const length = headers.get('content-length')
-  if (length === null || Number(length) > LONGEST_FORM) return null
+/** Adds the fields of a form, read from a copy of the body, where a CSRF token may be in it and nowhere else. */
+export async function withForm(request: Request, context: RequestContext): Promise<RequestContext> {
+  const form = request.bodyUsed || !mayBringToken(context) ? null : await readForm(request.clone())
+  return { ...context, field: (name) => form?.get(name) ?? null }
+}
+
+async function readForm(copy: Request): Promise<URLSearchParams | null> {
   try {
-    return new URLSearchParams(await request.clone().text())
+    return new URLSearchParams(await copy.text())
   } catch {
     // The client went away: its handler will find out.
     return null

@@ -6,9 +6,9 @@ import type { RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { trustProxies } from '../proxy.ts'
-import { answerTo, outlives, toResponse } from './answer.ts'
+import { answerTo, headerIn, outlives, toResponse } from './answer.ts'
 import { applyEffects } from './effects.ts'
-import { fetchClient, fetchContext, formOf, withEffects } from './fetch.ts'
+import { byUrl, fetchClient, fetchContext, withEffects, withForm } from './fetch.ts'
 import { servedOf } from './served.ts'
 
 /** What the adapter can't find out by itself. */
@@ -50,11 +50,10 @@ export function protect<Data extends object>(
     if (served.has(c)) return next()
     served.set(c, null)
     const request = c.req.raw
-    let context = fetchContext(request, { ip: null, origin: new URL(request.url).origin })
+    let context = byUrl(request)
     try {
       context = fetchContext(request, fetchClient(request, ip(c), trust))
-      const form = await formOf(request, context)
-      context = { ...context, field: (name) => form?.get(name) ?? null }
+      context = await withForm(request, context)
       const session = await sessions.open(context)
       c.set('session', session)
       const { refusal } = session
@@ -80,8 +79,7 @@ export function protect<Data extends object>(
  */
 export function answerErrors(): ErrorHandler {
   return (error, c) => {
-    if (error instanceof SessionError)
-      return toResponse(answerTo(error, { header: (name) => c.req.raw.headers.get(name) }))
+    if (error instanceof SessionError) return toResponse(answerTo(error, headerIn(c.req.raw)))
     if ('getResponse' in error) return error.getResponse()
     console.error(error)
     return c.text('Internal Server Error', 500)

@@ -6,7 +6,7 @@ import type { RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { trustProxies } from '../proxy.ts'
-import { answerTo, outlives, prepareAnswer } from './answer.ts'
+import { answerTo, forgetHeaders, prepareAnswer } from './answer.ts'
 import { anonymousContext, headerOf, nodeContext } from './context.ts'
 import { applyEffects, headersOf } from './effects.ts'
 import { commitOnce } from './respond.ts'
@@ -96,7 +96,7 @@ function answer(ctx: Pick<Context, 'body' | 'status' | 'req' | 'res'>, error: Se
 /** Forgets what was prepared, a stream included; what speaks of the host or the resource stays. */
 function forget(ctx: Pick<Context, 'body' | 'res'>): void {
   ctx.body = null
-  for (const name of ctx.res.getHeaderNames()) if (!outlives(name)) ctx.res.removeHeader(name)
+  forgetHeaders(ctx.res)
 }
 
 /** As Koa takes it from an error. */

@@ -11,18 +11,11 @@ import { trustProxies } from '../proxy.ts'
 import { anonymousContext, nodeContext } from './context.ts'
 import { deferResponse, type Outcome } from './defer.ts'
 import { applyEffects, headersOf } from './effects.ts'
-import { serveFetch } from './fetch.ts'
+import { type FetchErrorOptions, serveFetch } from './fetch.ts'
 import { exchangeOf, type NodeExchange, watchRequests } from './node-exchange.ts'
 import { answerFor } from './respond.ts'
 
-export interface NextOptions {
-  /**
-   * Makes the response to a request that was refused, or whose commit failed. In the former case `sessions.current()` works
-   * in it, and so does its `csrfToken()`.
-   * @defaultValue JSON or one line of text, with the error's code and message
-   */
-  readonly onError?: (error: SessionError, request: Request) => MaybePromise<Response>
-}
+export type NextOptions = FetchErrorOptions
 
 /**
  * Lets sessions see the requests as they arrive: from whom, over what, and with which response. To be called once, in

@@ -3,11 +3,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { MaybePromise } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
-import { isSafe, type RequestContext } from '../core/request.ts'
+import type { RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { type ProxyTrust, trustProxies } from '../proxy.ts'
 import { anonymousContext, headerOf, nodeContext } from './context.ts'
+import { mayBringToken } from './form.ts'
 import { exchangeOf, watchRequests } from './node-exchange.ts'
 import { answerFor, commitFirst, type ErrorOptions, sendAnswer } from './respond.ts'
 
@@ -26,9 +27,6 @@ export interface NitroApp {
   // biome-ignore lint/suspicious/noExplicitAny: h3's event, of which we need less than its handlers
   readonly h3App: { handler: (event: any) => MaybePromise<unknown> }
 }
-
-/** A longer form is left to the handler, which may say how much it takes. */
-const LONGEST_FORM = 64 * 1024
 
 /**
  * A plugin of Nitro that gives each request its session: `event.context.session`, and `sessions.current()` anywhere below.
@@ -84,16 +82,12 @@ export function protect<Data extends object>(
 
 async function describe(req: IncomingMessage, trust: ProxyTrust): Promise<RequestContext> {
   const context = nodeContext(req, trust)
-  const form = await formOf(req, context)
+  const form = mayBringToken(context) ? await readForm(req) : null
   return { ...context, field: (name) => form?.get(name) ?? null }
 }
 
 /** Reads a form, and leaves it where h3 looks for a body that was read already. */
-async function formOf(req: IncomingMessage, context: RequestContext): Promise<URLSearchParams | null> {
-  if (isSafe(context) || headerOf(req, 'x-csrf-token') !== null) return null
-  if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headerOf(req, 'content-type') ?? '')) return null
-  const length = headerOf(req, 'content-length')
-  if (length === null || Number(length) > LONGEST_FORM) return null
+async function readForm(req: IncomingMessage): Promise<URLSearchParams | null> {
   const chunks: Buffer[] = []
   try {
     for await (const chunk of req) chunks.push(chunk)

@@ -1,25 +1,18 @@
 /** Sessions for React Router in framework mode. @module */
 
 import type { MiddlewareFunction, RouterContext, RouterContextProvider } from 'react-router'
-import type { MaybePromise } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { trustProxies } from '../proxy.ts'
-import { answerTo, toResponse } from './answer.ts'
+import { answerTo, headerIn, problemOf, toResponse } from './answer.ts'
 import { headerOf, nodeClient } from './context.ts'
-import { fetchClient, fetchContext, serveFetch } from './fetch.ts'
+import { type FetchErrorOptions, fetchClient, fetchContext, serveFetch } from './fetch.ts'
 import { exchangeOf, watchRequests } from './node-exchange.ts'
 
-export interface ReactRouterOptions<Data extends object> {
+export interface ReactRouterOptions<Data extends object> extends FetchErrorOptions {
   /** Where loaders and actions find the session: what `createContext<Session<Data>>()` made. */
   readonly context: RouterContext<Session<Data>>
-  /**
-   * Makes the response to a request that was refused, or whose commit failed. In the former case `sessions.current()` works
-   * in it, and so does its `csrfToken()`.
-   * @defaultValue JSON or one line of text, with the error's code and message
-   */
-  readonly onError?: (error: SessionError, request: Request) => MaybePromise<Response>
 }
 
 type Next = () => Promise<Response>
@@ -49,7 +42,7 @@ export function protect<Data extends object>(
       const response = await next()
       const error = failure()
       if (!error || isPage(response)) return response
-      return toResponse(answerTo(error, { header: (name) => request.headers.get(name) }), response.headers)
+      return toResponse(answerTo(error, headerIn(request)), response.headers)
     },
     {
       describe(request) {
@@ -66,9 +59,7 @@ export function protect<Data extends object>(
 
 /** By these React Router tells an error response from a defect, whose words nobody may see. */
 function asErrorResponse(error: SessionError): SessionError {
-  const { code, message, required } = error
-  const data = { error: { code, message, ...(required && { required }) } }
-  return Object.assign(error, { statusText: code, internal: false, data })
+  return Object.assign(error, { statusText: error.code, internal: false, data: problemOf(error) })
 }
 
 /** @returns what tells the last error that the application got from the session */

@@ -5,9 +5,9 @@ import type { MaybePromise } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { type Client, type ProxyTrust, trustProxies } from '../proxy.ts'
-import { answerTo, toResponse, wantsJson } from './answer.ts'
+import { answerTo, headerIn, toResponse, wantsJson } from './answer.ts'
 import { nodeClient } from './context.ts'
-import { fetchClient, fetchContext, serveFetch } from './fetch.ts'
+import { type FetchErrorOptions, fetchClient, fetchContext, serveFetch } from './fetch.ts'
 
 /** What we need of SvelteKit's `RequestEvent`. */
 export interface SvelteKitEvent {
@@ -20,14 +20,7 @@ export interface SvelteKitEvent {
   getClientAddress(): string
 }
 
-export interface SvelteKitOptions {
-  /**
-   * Makes the response to a request that was refused, or whose commit failed. In the former case `sessions.current()` works
-   * in it, and so does its `csrfToken()`.
-   * @defaultValue JSON or one line of text, with the error's code and message
-   */
-  readonly onError?: (error: SessionError, request: Request) => MaybePromise<Response>
-}
+export type SvelteKitOptions = FetchErrorOptions
 
 /** What endpoints have failed with. */
 const failures = new WeakMap<object, SessionError>()
@@ -58,7 +51,7 @@ export function protect<Data extends object>(
       const failure = failures.get(event.locals)
       // A page shows its own error; a script shall find ours, as anywhere else.
       if (!failure || !isProblem(response)) return response
-      return toResponse(answerTo(failure, { header: (name) => request.headers.get(name) }), response.headers)
+      return toResponse(answerTo(failure, headerIn(request)), response.headers)
     },
     {
       describe: (request, [event]) => fetchContext(request, clientOf(event, trust)),
@@ -107,7 +100,7 @@ function redirectOf(error: unknown, { request, isDataRequest }: SvelteKitEvent):
   const { status, location } = (error ?? {}) as { readonly status?: unknown; readonly location?: unknown }
   const isRedirect =
     typeof status === 'number' && status >= 300 && status <= 308 && typeof location === 'string'
-  if (!isRedirect || isDataRequest || wantsJson({ header: (name) => request.headers.get(name) })) throw error
+  if (!isRedirect || isDataRequest || wantsJson(headerIn(request))) throw error
   return new Response(null, { status, headers: { Location: location } })
 }
 

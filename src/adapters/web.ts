@@ -1,26 +1,19 @@
 /** Sessions for handlers that turn a `Request` into a `Response`: Bun, Deno, workers, and frameworks built on them. @module */
 
 import type { MaybePromise } from '../core/engine.ts'
-import type { SessionError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { trustProxies } from '../proxy.ts'
-import { fetchClient, fetchContext, serveFetch } from './fetch.ts'
+import { type FetchErrorOptions, fetchClient, fetchContext, serveFetch } from './fetch.ts'
 
 /** What the adapter can't find out by itself. */
-export interface WebOptions<Rest extends readonly unknown[] = readonly unknown[]> {
+export interface WebOptions<Rest extends readonly unknown[] = readonly unknown[]> extends FetchErrorOptions {
   /**
    * Tells the address at the connection's other end; null where nobody knows. Without it neither a binding to the address
    * nor the option `proxy` works, and plain HTTP is refused on loopback, too.
    * @defaultValue as Bun and Deno tell it in the handler's second argument
    */
   readonly ip?: (request: Request, ...rest: Rest) => string | null
-  /**
-   * Makes the response to a request that was refused, or whose commit failed. In the former case `sessions.current()` works
-   * in it, and so does its `csrfToken()`.
-   * @defaultValue JSON or one line of text, with the error's code and message
-   */
-  readonly onError?: (error: SessionError, request: Request) => MaybePromise<Response>
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Millis } from './duration.ts'
-import type { ErrorCode } from './errors.ts'
+import type { ErrorCode, SessionError } from './errors.ts'
 import type { RequestContext } from './request.ts'
 import { drawName } from './token.ts'
 
@@ -53,6 +53,11 @@ export interface SessionEvent {
 
 /** What an event adds to its request. */
 export type EventDetails = Partial<Pick<SessionEvent, 'sessionId' | 'userId' | 'actor' | 'reason' | 'code'>>
+
+/** What the store said, and not what its client is told. */
+export function detailsOf({ code, message, cause }: SessionError): EventDetails {
+  return { code, reason: cause instanceof Error ? cause.message : message }
+}
 
 /** Tells the listener. */
 export type Report = (name: EventName, context: RequestContext | null, details?: EventDetails) => void

@@ -8,7 +8,7 @@ import type { Millis } from './duration.ts'
 import { type Effects, effectsOf, effectsOfFailure } from './effects.ts'
 import type { AssuranceLevel, Engine, SessionRecord } from './engine.ts'
 import { SessionError } from './errors.ts'
-import { type EventListener, type Report, reportTo } from './events.ts'
+import { detailsOf, type EventListener, type Report, reportTo } from './events.ts'
 import { Everybody } from './everybody.ts'
 import { guard } from './guard.ts'
 import { judge } from './judge.ts'
@@ -373,9 +373,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
 
   #reportFailure(context: RequestContext, error: unknown): void {
     if (!(error instanceof SessionError) || error.status !== 503) return
-    const { cause, code, message } = error
-    const reason = cause instanceof Error ? cause.message : message
-    this.#report('engine_failure', context, { code, reason })
+    this.#report('engine_failure', context, detailsOf(error))
   }
 
   #reportVerdict(context: RequestContext, { token, record, verdict }: Opened): void {

@@ -1,7 +1,7 @@
 import type { Millis } from './duration.ts'
 import type { Engine, MaybePromise } from './engine.ts'
 import { SessionError } from './errors.ts'
-import type { Report } from './events.ts'
+import { detailsOf, type Report } from './events.ts'
 import type { Everybody } from './everybody.ts'
 import { expiry, isCutOff } from './judge.ts'
 import { deadlines, forgetAt, type Policy, touchEvery } from './policy.ts'
@@ -70,7 +70,6 @@ export class Standings {
   /** Tells the listener that the store can't say what sessions are worth. */
   failed(error: unknown): void {
     if (!(error instanceof SessionError)) throw error
-    const { cause, code, message } = error
-    this.#report('engine_failure', null, { code, reason: cause instanceof Error ? cause.message : message })
+    this.#report('engine_failure', null, detailsOf(error))
   }
 }

@@ -1,7 +1,7 @@
 /** The page's answers, and what every one of them carries. @module */
 
 import { sha256 } from '#crypto'
-import { answerTo, wantsJson } from '../adapters/answer.ts'
+import { answerTo, headerIn, wantsJson } from '../adapters/answer.ts'
 import { PAGE_HEADERS } from '../adapters/page.ts'
 import type { SessionError } from '../core/errors.ts'
 import { renderRefusal } from './html.ts'
@@ -50,7 +50,7 @@ export function createAnswers(settings: DevicePageSettings): Answers {
     seeOther: (location) => answer(303, null, null, { Location: location }),
     refuse,
     refuseBy(request, error) {
-      const { status, headers, body } = answerTo(error, { header: (name) => request.headers.get(name) })
+      const { status, headers, body } = answerTo(error, headerIn(request))
       const { 'Cache-Control': _, ...more } = Object.fromEntries(headers)
       if (asksForJson(request)) return answer(status, JSON_TYPE, body, more)
       return refuse(request, status, error.code, error.message, { ...more, 'Content-Type': HTML })
@@ -59,8 +59,8 @@ export function createAnswers(settings: DevicePageSettings): Answers {
 }
 
 /** Whether a script reads the answer. */
-export function asksForJson({ headers }: Request): boolean {
-  return wantsJson({ header: (name) => headers.get(name) })
+export function asksForJson(request: Request): boolean {
+  return wantsJson(headerIn(request))
 }
 
 function headersFor({ loginUrl, reauthenticateUrl }: DevicePageSettings): Record<string, string> {
