@@ -1,6 +1,7 @@
 /**
  * Holds a `ServerResponse` back until what it stands for is durable. The head decides: whatever sends it (`writeHead`,
- * `write`, `end`, `flushHeaders`) begins the commit, and waits for it, in order, together with all that follows.
+ * `write`, `end`, `flushHeaders`) begins the commit, and waits for it, in order, together with all that follows. Where there is
+ * nothing to wait for it leaves at once.
  *
  * To the application the response has begun all the same: `headersSent` and `writableEnded` say so, headers can't be set
  * any more, `write` returns false, and 'drain' follows. Informational responses (1xx) pass untouched.
@@ -11,6 +12,7 @@
 import { EventEmitter } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { Effects } from '../core/effects.ts'
+import type { MaybePromise } from '../core/engine.ts'
 import { type Answer, prepareAnswer } from './answer.ts'
 import { applyEffects, headersOf } from './effects.ts'
 import { type Deputy, type Getter, type Original, standIn } from './stand-in.ts'
@@ -31,13 +33,13 @@ interface QueuedCall {
  *
  * @param settle - called once, with the status, when the response begins; where it rejects, the connection is cut
  */
-export function deferResponse(res: ServerResponse, settle: (status: number) => Promise<Outcome>): void {
+export function deferResponse(res: ServerResponse, settle: (status: number) => MaybePromise<Outcome>): void {
   new Deferral(res, settle)
 }
 
 class Deferral implements Deputy {
   readonly #res: ServerResponse
-  readonly #settle: (status: number) => Promise<Outcome>
+  readonly #settle: (status: number) => MaybePromise<Outcome>
   readonly #original: Original
   #phase: 'waiting' | 'pending' | 'released' | 'replaced' = 'waiting'
   #queue: QueuedCall[] = []
@@ -48,7 +50,7 @@ class Deferral implements Deputy {
   /** Whether the calls that arrive are our own. */
   #passing = false
 
-  constructor(res: ServerResponse, settle: (status: number) => Promise<Outcome>) {
+  constructor(res: ServerResponse, settle: (status: number) => MaybePromise<Outcome>) {
     this.#res = res
     this.#settle = settle
     this.#original = standIn(res, this)
@@ -69,7 +71,7 @@ class Deferral implements Deputy {
       case 'end':
         return this.#end(args)
       case 'flushHeaders':
-        return this.#enqueue('flushHeaders', [])
+        return this.#pass('flushHeaders', [])
       case 'destroy':
         // A response that was replaced is no longer the application's to cut off.
         return this.#phase === 'replaced' ? this.#res : this.#call('destroy', args)
@@ -120,29 +122,38 @@ class Deferral implements Deputy {
   #begin(): void {
     this.#phase = 'pending'
     this.#status = this.#res.statusCode
-    this.#settle(this.#status)
-      .then((outcome) => (outcome.instead ? this.#replace(outcome) : this.#release(outcome)))
-      .catch((error) => this.#call('destroy', [error]))
+    const settled = this.#settle(this.#status)
+    if (settled instanceof Promise)
+      settled.then((outcome) => this.#finish(outcome)).catch((error) => this.#call('destroy', [error]))
+    else this.#finish(settled)
   }
 
-  #enqueue(name: QueuedCall['name'], args: unknown[]): void {
+  /** Begins the response if need be, and then does what belongs to it as soon as that may leave. */
+  #pass(name: QueuedCall['name'], args: unknown[]): unknown {
     this.#beginImplicitly()
+    if (this.#phase === 'released') return this.#directly(() => this.#call(name, args))
     if (this.#phase === 'replaced') discard(args)
     else this.#queue.push({ name, args })
+    return undefined
   }
 
-  #write(args: unknown[]): boolean {
+  #write(args: unknown[]): unknown {
     checkChunk(args[0])
-    this.#enqueue('write', args)
+    const flows = this.#pass('write', args)
     if (this.#phase === 'pending') this.#blocked = true
-    return this.#phase === 'replaced'
+    return this.#phase === 'released' ? flows : this.#phase === 'replaced'
   }
 
   #end(args: unknown[]): ServerResponse {
     if (args[0] != null && typeof args[0] !== 'function') checkChunk(args[0])
-    this.#enqueue('end', args)
+    this.#pass('end', args)
     this.#ended = true
     return this.#res
+  }
+
+  #finish(outcome: Outcome): void {
+    if (outcome.instead) this.#replace(outcome)
+    else this.#release(outcome)
   }
 
   #release({ effects }: Outcome): void {
@@ -182,13 +193,13 @@ class Deferral implements Deputy {
   }
 
   /** Without a detour through those who wrapped our writeHead, for they have had their say. */
-  #directly(run: () => void): void {
+  #directly<Result>(run: () => Result): Result {
     const res = this.#res
     const wrapped = res.writeHead
     res.writeHead = this.#original.methods.writeHead as typeof res.writeHead
     this.#passing = true
     try {
-      run()
+      return run()
     } finally {
       this.#passing = false
       res.writeHead = wrapped

@@ -7,6 +7,7 @@ import type {
   FastifyReply,
   FastifyRequest,
 } from 'fastify'
+import type { MaybePromise } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
 import type { RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
@@ -50,7 +51,7 @@ interface State {
   readonly session: Session
   bodyParsed: boolean
   /** Commits, once. */
-  readonly commit: (status: number) => Promise<void>
+  readonly commit: (status: number) => MaybePromise<void>
 }
 
 const STATE = Symbol('holdfast')
@@ -124,7 +125,9 @@ export const holdfast: FastifyPluginCallback<HoldfastOptions> = Object.assign(
     app.addHook('onSend', (request, reply, payload, next) => {
       const state = (request as Ours)[STATE]
       if (!state || state instanceof SessionError) return next(null, payload)
-      state.commit(reply.statusCode).then(
+      const committing = state.commit(reply.statusCode)
+      if (!committing) return next(null, payload)
+      committing.then(
         () => next(null, payload),
         (error) => {
           discard(payload)

@@ -6,10 +6,10 @@ import type { MaybePromise } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
 import type { RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
-import type { Sessions } from '../core/sessions.ts'
+import { commitDirectly, type Sessions } from '../core/sessions.ts'
 import { type Answer, answerTo, INTERNAL_ERROR, prepareAnswer } from './answer.ts'
 import { headerOf } from './context.ts'
-import { deferResponse } from './defer.ts'
+import { deferResponse, type Outcome } from './defer.ts'
 import { applyEffects, headersOf } from './effects.ts'
 
 /** What an application can say of errors that the adapter answers. */
@@ -36,13 +36,18 @@ export function commitFirst<Data extends object>(
   res: ServerResponse,
   answer: (error: unknown) => Promise<Answer>,
 ): void {
-  deferResponse(res, async (status) => {
+  const committed = (effects: Effects): Outcome => ({ effects, instead: null })
+  async function failed(error: unknown): Promise<Outcome> {
+    if (error instanceof Error) answered.add(error)
+    return { effects: sessions.failed(context), instead: { answer: await answer(error), error } }
+  }
+  deferResponse(res, (status) => {
     try {
       beforeCommit.get(session)?.()
-      return { effects: await sessions.commit(session, status), instead: null }
+      const effects = commitDirectly(sessions, session, status)
+      return effects instanceof Promise ? effects.then(committed, failed) : committed(effects)
     } catch (error) {
-      if (error instanceof Error) answered.add(error)
-      return { effects: sessions.failed(context), instead: { answer: await answer(error), error } }
+      return failed(error)
     }
   })
 }
@@ -60,24 +65,27 @@ export function commitOnce<Data extends object>(
   context: RequestContext,
   res: ServerResponse,
   statusOf: (status: number) => number = (status) => status,
-): (status: number) => Promise<void> {
+): (status: number) => MaybePromise<void> {
   let effects: Effects | null = null
-  const commit = async (status: number) => {
+  const commit = (status: number): MaybePromise<void> => {
     if (effects) return
-    try {
-      effects = await sessions.commit(session, status)
-    } catch (error) {
+    const made = commitDirectly(sessions, session, status)
+    if (!(made instanceof Promise)) return keep(made)
+    return made.then(keep, (error) => {
       effects = sessions.failed(context)
       throw error
-    }
+    })
   }
-  deferResponse(res, async (status) => {
-    try {
-      await commit(statusOf(status))
-      return { effects: effects!, instead: null }
-    } catch (error) {
+  function keep(made: Effects): void {
+    effects = made
+  }
+  const committed = (): Outcome => ({ effects: effects!, instead: null })
+  deferResponse(res, (status) => {
+    const committing = commit(statusOf(status))
+    if (!committing) return committed()
+    return committing.then(committed, async (error) => {
       return { effects: effects!, instead: { answer: await answerFor(error, res.req, {}), error } }
-    }
+    })
   })
   return commit
 }

@@ -6,7 +6,7 @@ import { withDeadline } from './deadline.ts'
 import { Directory } from './directory.ts'
 import type { Millis } from './duration.ts'
 import { type Effects, effectsOf, effectsOfFailure } from './effects.ts'
-import type { AssuranceLevel, Engine, SessionRecord } from './engine.ts'
+import type { AssuranceLevel, Engine, MaybePromise, SessionRecord } from './engine.ts'
 import { SessionError } from './errors.ts'
 import { detailsOf, type EventListener, type Report, reportTo } from './events.ts'
 import { Everybody } from './everybody.ts'
@@ -64,6 +64,13 @@ export let engineOf: (sessions: object) => Engine
 /** Reaches what `Standings` looks with: sockets make one, and whoever has none needs none of its code. */
 export let standingPartsOf: (sessions: object) => ConstructorParameters<typeof Standings>
 
+/** `sessions.commit` for responses that need not wait where nothing is to be done: then its result is there at once. */
+export let commitDirectly: <Data extends object>(
+  sessions: Sessions<Data>,
+  session: Session<Data>,
+  status: number,
+) => MaybePromise<Effects>
+
 /** The sessions of an application: one of these for each process, shared by every request. */
 export class Sessions<Data extends object = Record<string, unknown>> {
   /** The options, checked and filled in. */
@@ -81,6 +88,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   static {
     engineOf = (sessions) => (sessions as Sessions).#engine
     standingPartsOf = (sessions) => (sessions as Sessions).#standingParts()
+    commitDirectly = (sessions, session, status) => sessions.#commit(session, status)
   }
 
   /** @throws {SessionError} `ERR_OPTION`, naming the option and the right form */
@@ -161,6 +169,10 @@ export class Sessions<Data extends object = Record<string, unknown>> {
    * `ERR_CSRF_TOKEN_MISSING`, `ERR_RATE_LIMITED`, `ERR_ENGINE`, `ERR_ENGINE_FULL`: the whole response must then give way to the error
    */
   async commit(session: Session<Data>, status = 200): Promise<Effects> {
+    return this.#commit(session, status)
+  }
+
+  #commit(session: Session<Data>, status: number): MaybePromise<Effects> {
     const state = stateOf(session)
     const { login, reauthenticate, terminate } = state.pending
     // A login without its data would be half a login, and bypass a second factor; one that is answered by an error, none.
@@ -168,8 +180,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     if (dropped) state.pending = { ...nothingPending(), terminate }
     state.closed = true
     const turn = this.#perform(state)
-    if (turn) await turn
-    return effectsOf(state)
+    return turn ? turn.then(() => effectsOf(state)) : effectsOf(state)
   }
 
   /** What a response carries that says that the store or the commit failed. */
