@@ -42,27 +42,34 @@ export function protect<Data extends object>(
       context = nodeContext(req, trust)
       const session = await sessions.open(context)
       commitFirst(sessions, session, context, res, answer)
-      await sessions.run(session, () => handle(req, res, session, answer))
+      const handling = sessions.run(session, () => handle(req, res, session, answer))
+      if (handling) await handling
     } catch (error) {
       sendAnswer(res, await answer(error), sessions.failed(context ?? anonymousContext(req)))
     }
   }
 
-  async function handle(
+  /** @returns undefined when it is done: a handler that answers at once costs no promise */
+  function handle(
     req: IncomingMessage,
     res: ServerResponse,
     session: Session<Data>,
     answer: (error: unknown) => Promise<Answer>,
-  ): Promise<void> {
-    try {
-      if (session.refusal) throw session.refusal
-      await handler(req, res, session)
-    } catch (error) {
+  ): Promise<void> | undefined {
+    const failed = async (error: unknown) => {
       if (!res.headersSent) return sendAnswer(res, await answer(error))
       if (error instanceof Error && answered.has(error)) return
       // The client must not take what it got for the whole.
       console.error('holdfast: a request failed after its response had begun', error)
       res.destroy()
+    }
+    try {
+      if (session.refusal) throw session.refusal
+      const handling = handler(req, res, session) as PromiseLike<unknown> | undefined
+      if (typeof handling?.then === 'function') return Promise.resolve(handling).then(() => {}, failed)
+      return undefined
+    } catch (error) {
+      return failed(error)
     }
   }
 

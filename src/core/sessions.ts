@@ -10,7 +10,7 @@ import type { AssuranceLevel, Engine, MaybePromise, SessionRecord } from './engi
 import { SessionError } from './errors.ts'
 import { detailsOf, type EventListener, type Report, reportTo } from './events.ts'
 import { Everybody } from './everybody.ts'
-import { guard } from './guard.ts'
+import { type Admission, guard } from './guard.ts'
 import { judge } from './judge.ts'
 import { isUserId } from './ledger.ts'
 import type { Opened } from './plan.ts'
@@ -120,7 +120,35 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     const openedAt = performance.now()
     const admission = guard(context, this.policy)
     const shown = admission.refusal ? null : this.#readShown(context)
-    const opened = shown === null ? NO_TOKEN : await this.#find(context, shown)
+    let opened = NO_TOKEN
+    try {
+      const token = shown === null ? null : parseToken(this.policy.keys, this.policy.transport.name, shown)
+      if (token) {
+        const moment = this.#everybody.notBefore()
+        const loading = this.#records.load(token.id, false)
+        // At once, where both must be read: a store that is far away is waited for once.
+        const notBefore = typeof moment === 'number' ? moment : (await Promise.all([moment, loading]))[0]
+        const judged = (record: SessionRecord | null): Opened => {
+          return { token, record, verdict: judge(record, token, context, this.policy, notBefore) }
+        }
+        opened = judged(loading instanceof Promise ? await loading : loading)
+        // A replica may lag: what ends a session, raises an alarm, or denies that there is one, is for the primary to say.
+        if (['unknown', 'replayed'].includes(opened.verdict.kind) || this.#mustEnd(opened))
+          opened = judged(await this.#records.load(token.id, true))
+        this.#reportVerdict(context, opened)
+        if (this.#mustEnd(opened)) await this.#end(context, opened)
+      } else if (shown !== null) {
+        this.#report('session_token_forged', context)
+        await this.#limiter.takeForged(shown, context)
+      }
+    } catch (error) {
+      this.#reportFailure(context, error)
+      throw error
+    }
+    return this.#begin(context, admission, openedAt, opened)
+  }
+
+  #begin(context: RequestContext, admission: Admission, openedAt: number, opened: Opened): Session<Data> {
     const state: SessionState = {
       context,
       policy: this.policy,
@@ -306,34 +334,6 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   /** Closes the engine. */
   async close(): Promise<void> {
     await this.#engine.close?.()
-  }
-
-  async #find(context: RequestContext, shown: string): Promise<Opened> {
-    try {
-      const token = parseToken(this.policy.keys, this.policy.transport.name, shown)
-      if (!token) {
-        this.#report('session_token_forged', context)
-        await this.#limiter.takeForged(shown, context)
-        return NO_TOKEN
-      }
-      const moment = this.#everybody.notBefore()
-      const loading = this.#records.load(token.id, false)
-      // At once, where both must be read: a store that is far away is waited for once.
-      const notBefore = typeof moment === 'number' ? moment : (await Promise.all([moment, loading]))[0]
-      const judged = (record: SessionRecord | null): Opened => {
-        return { token, record, verdict: judge(record, token, context, this.policy, notBefore) }
-      }
-      let opened = judged(await loading)
-      // A replica may lag: what ends a session, raises an alarm, or denies that there is one, is for the primary to say.
-      if (['unknown', 'replayed'].includes(opened.verdict.kind) || this.#mustEnd(opened))
-        opened = judged(await this.#records.load(token.id, true))
-      this.#reportVerdict(context, opened)
-      if (this.#mustEnd(opened)) await this.#end(context, opened)
-      return opened
-    } catch (error) {
-      this.#reportFailure(context, error)
-      throw error
-    }
   }
 
   /** @returns null without a token, and where it can't be told which */

@@ -1,6 +1,7 @@
 /**
- * What runs inside Redis: one script for each kind of write, each of one key. A value is a head of fixed width and the
- * record as JSON. One `GET` reads it whole, and a touch overwrites two numbers in it, whatever its length.
+ * What runs inside Redis: one script for each kind of write, each of one key. A value is a head of fixed width, the record as
+ * JSON, and behind a line feed, which JSON has none of, the session's data as they are. One `GET` reads it whole, and a touch
+ * overwrites two numbers in it, whatever its length.
  * @module
  */
 
@@ -40,23 +41,24 @@ const LATER = `
 local function later(a, b) if a > b then return a end return b end`
 
 /**
- * ARGV: the version expected, '' for none; the head's four parts; the body; '1' to look for replicas; by how many bytes
- * it may grow, '' for any. Says -1 when it grows by more, 0 when it lost, 1 when it wrote, and instead the name of the primary
- * when a replica gets it, too.
+ * ARGV: the version expected, '' for none; the value; '1' to look for replicas; by how many bytes it may grow, absent for any.
+ * Says -1 when it grows by more, 0 when it lost, 1 when it wrote, and instead the name of the primary when a replica gets it,
+ * too.
  * Clients send again what a broken connection left unanswered: by its stamp a write knows that it was there already.
  */
 const WRITE = `${LATER}${REPLICATED}
 local head = redis.call('GETRANGE', KEYS[1], 0, ${HEAD - 1})
 if head:sub(1, ${DIGITS}) ~= ARGV[1] then
-  if head:sub(${3 * DIGITS + 1}) ~= ARGV[5] then return 0 end
+  if head:sub(${3 * DIGITS + 1}) ~= ARGV[2]:sub(${3 * DIGITS + 1}, ${HEAD}) then return 0 end
 else
-  local seen = later(head:sub(${DIGITS + 1}, ${2 * DIGITS}), ARGV[3])
-  local expires = later(head:sub(${2 * DIGITS + 1}, ${3 * DIGITS}), ARGV[4])
-  local value = ARGV[2] .. seen .. expires .. ARGV[5] .. ARGV[6]
-  if ARGV[8] ~= '' and #value > redis.call('STRLEN', KEYS[1]) + tonumber(ARGV[8]) then return -1 end
+  local value = ARGV[2]
+  local seen = later(head:sub(${DIGITS + 1}, ${2 * DIGITS}), value:sub(${DIGITS + 1}, ${2 * DIGITS}))
+  local expires = later(head:sub(${2 * DIGITS + 1}, ${3 * DIGITS}), value:sub(${2 * DIGITS + 1}, ${3 * DIGITS}))
+  if ARGV[4] and #value > redis.call('STRLEN', KEYS[1]) + tonumber(ARGV[4]) then return -1 end
+  value = value:sub(1, ${DIGITS}) .. seen .. expires .. value:sub(${3 * DIGITS + 1})
   redis.call('SET', KEYS[1], value, 'PXAT', math.max(1, tonumber(expires)))
 end
-local primary = ARGV[7] == '1' and replicated() or ''
+local primary = ARGV[3] == '1' and replicated() or ''
 return primary ~= '' and primary or 1`
 
 /** ARGV: the version expected, seenAt, expiresAt. */
@@ -110,21 +112,13 @@ export function writeArguments(
 ): string[] {
   written++
   const stamp = writer + written.toString(36).padStart(STAMP - writer.length, '0')
-  return [
-    expected === null ? '' : digits(expected),
-    digits(version),
-    digits(seenAt),
-    digits(expiresAt),
-    stamp,
-    body,
-    replicas ? '1' : '0',
-    '',
-  ]
+  const value = digits(version) + digits(seenAt) + digits(expiresAt) + stamp + body
+  return [expected === null ? '' : digits(expected), value, replicas ? '1' : '0']
 }
 
 /** The same write, for a value that may hardly grow. */
 export function withinSlack(args: readonly string[]): string[] {
-  return [...args.slice(0, -1), String(SLACK)]
+  return [...args, String(SLACK)]
 }
 
 export function touchArguments(version: number, seenAt: Millis, expiresAt: Millis): string[] {
@@ -136,12 +130,13 @@ function digits(value: number): string {
   throw new SessionError('ERR_ENGINE', `redis: expected a whole number, 0 or more, but got ${String(value)}`)
 }
 
-/** A stored value: the numbers of its head, and its body, read. */
+/** A stored value: the numbers of its head, and its body: what was JSON, and what came behind it. */
 export interface Value {
   readonly version: number
   readonly seenAt: Millis
   readonly expiresAt: Millis
-  readonly body: unknown
+  readonly json: unknown
+  readonly data: string
 }
 
 export function parseValue(text: string): Value {
@@ -150,7 +145,9 @@ export function parseValue(text: string): Value {
   const expiresAt = Number(text.slice(2 * DIGITS, 3 * DIGITS))
   try {
     if (!Number.isSafeInteger(version + seenAt + expiresAt)) throw new Error()
-    return { version, seenAt, expiresAt, body: JSON.parse(text.slice(HEAD)) }
+    const feed = text.indexOf('\n', HEAD)
+    const end = feed < 0 ? text.length : feed
+    return { version, seenAt, expiresAt, json: JSON.parse(text.slice(HEAD, end)), data: text.slice(end + 1) }
   } catch {
     // The parser's own message would quote the record.
     throw new SessionError('ERR_ENGINE', 'redis: a stored value is none of this package')

@@ -37,12 +37,13 @@ export class Writer {
   }
 
   async write(key: string, write: Write, { confirmed, growing }: Manner): Promise<boolean> {
+    const script = growing ? SCRIPTS.write : SCRIPTS.writeWhenFull
     const args = writeArguments(write, confirmed)
     let said: string
     try {
-      said = String(await this.run(growing ? SCRIPTS.write : SCRIPTS.writeWhenFull, key, args))
+      said = String(await this.#send(script, key, args))
     } catch (error) {
-      said = String(await this.#writeWithin(key, write, args, error))
+      said = String(await this.#insist(script, key, write, args, error))
     }
     if (said === '0' || said === '-1') return false
     if (confirmed && !this.#looked) await this.#look(key)
@@ -50,21 +51,40 @@ export class Writer {
     return true
   }
 
-  /** On a server that is full: renewals, and changes that need no room, go on. */
-  async #writeWithin(key: string, write: Write, args: readonly string[], error: unknown): Promise<unknown> {
-    const full = error instanceof SessionError && error.code === 'ERR_ENGINE_FULL'
-    if (!full || write.expected === null) throw error
-    const reply = await this.run(SCRIPTS.writeWhenFull, key, withinSlack(args))
-    if (Number(reply) < 0) throw error
-    return reply
-  }
-
   async run(script: Script, key: string, args: readonly string[]): Promise<unknown> {
     try {
-      return await this.#commands.send(key, ['EVALSHA', script.sha, '1', key, ...args])
+      return await this.#send(script, key, args)
     } catch (error) {
-      if (!isUnknownScript(error)) throw failure(error)
-      return failing(this.#commands.send(key, ['EVAL', script.text, '1', key, ...args]))
+      return this.#introduce(script, key, args, error)
+    }
+  }
+
+  #send(script: Script, key: string, args: readonly string[]): Promise<unknown> {
+    return this.#commands.send(key, ['EVALSHA', script.sha, '1', key, ...args])
+  }
+
+  /** Sends the script itself to a server that doesn't know it yet. */
+  async #introduce(script: Script, key: string, args: readonly string[], error: unknown): Promise<unknown> {
+    if (!isUnknownScript(error)) throw failure(error)
+    return failing(this.#commands.send(key, ['EVAL', script.text, '1', key, ...args]))
+  }
+
+  /** On a server that is full renewals go on, and changes that need no room. */
+  async #insist(
+    script: Script,
+    key: string,
+    write: Write,
+    args: readonly string[],
+    first: unknown,
+  ): Promise<unknown> {
+    try {
+      return await this.#introduce(script, key, args, first)
+    } catch (error) {
+      const full = error instanceof SessionError && error.code === 'ERR_ENGINE_FULL'
+      if (!full || write.expected === null) throw error
+      const reply = await this.run(SCRIPTS.writeWhenFull, key, withinSlack(args))
+      if (Number(reply) < 0) throw error
+      return reply
     }
   }
 
@@ -139,7 +159,7 @@ export async function failing<T>(reply: Promise<T>): Promise<T> {
 }
 
 /** Without its cause: clients attach the whole command to it, with the user's data. */
-function failure(error: unknown): SessionError {
+export function failure(error: unknown): SessionError {
   if (error instanceof SessionError) return error
   const message = error instanceof Error ? error.message : String(error)
   if (message.startsWith('OOM'))

@@ -12,7 +12,7 @@ import type { Engine, SessionRecord, UserLedger } from '../core/engine.ts'
 import { SessionError, shown } from '../core/errors.ts'
 import { type Commands, commandsOf, type RedisClient } from './redis-client.ts'
 import { parseValue, SCRIPTS, touchArguments, type Value, type Write } from './redis-scripts.ts'
-import { failing, Writer } from './redis-writer.ts'
+import { failing, failure, Writer } from './redis-writer.ts'
 
 export interface RedisOptions {
   /** What every key begins with. Two applications in one database need two. @defaultValue 'holdfast:' */
@@ -37,25 +37,27 @@ export function redis(client: RedisClient, options: RedisOptions = {}): Engine {
   const userKey = (userId: string) => `${prefix}u:${toKey(userId)}`
 
   /** A replica refuses `GETEX`, which counts as a write; and a cluster's client may send it `GET`. */
-  async function read<T>(key: string, fresh: boolean, made: (value: Value) => T): Promise<T | undefined> {
-    const reply = await failing(commands!.send(key, [fresh || commands!.cluster ? 'GETEX' : 'GET', key]))
-    return reply === null || reply === undefined ? undefined : made(parseValue(String(reply)))
-  }
-
-  function readRecord(key: string, fresh: boolean): Promise<SessionRecord | undefined> {
-    return read(key, fresh, ({ version, seenAt, expiresAt, body }) => {
-      const record = { ...(body as SessionRecord), version, seenAt, expiresAt }
-      // A connection whose replies have shifted must never make one user another.
-      if (typeof record.id === 'string' && sessionKey(record.id) === key) return record
-      throw new SessionError('ERR_ENGINE', 'redis: the server returned another record than was asked for')
-    })
+  function read<T>(key: string, fresh: boolean, made: (value: Value) => T): Promise<T | undefined> {
+    const command = fresh || commands!.cluster ? 'GETEX' : 'GET'
+    return commands!.send(key, [command, key]).then(
+      (reply) => (reply === null || reply === undefined ? undefined : made(parseValue(String(reply)))),
+      (error) => {
+        throw failure(error)
+      },
+    )
   }
 
   return {
     name: 'redis',
     shared: true,
 
-    load: (id, { fresh = false } = {}) => readRecord(sessionKey(id), fresh),
+    load: (id, options) =>
+      read(sessionKey(id), options?.fresh ?? false, (value) => {
+        const record = toRecord(value)
+        // A connection whose replies have shifted must never make one user another.
+        if (record.id === id) return record
+        throw new SessionError('ERR_ENGINE', 'redis: the server returned another record than was asked for')
+      }),
 
     create: (record) =>
       writer.write(sessionKey(record.id), ofRecord(record, null), {
@@ -75,8 +77,8 @@ export function redis(client: RedisClient, options: RedisOptions = {}): Engine {
     },
 
     loadUser: (userId) =>
-      read(userKey(userId), false, ({ version, body }) => {
-        const ledger = { ...(body as UserLedger), version }
+      read(userKey(userId), false, ({ version, json }) => {
+        const ledger = { ...(json as UserLedger), version }
         if (ledger.userId === userId) return ledger
         throw new SessionError('ERR_ENGINE', 'redis: the server returned another ledger than was asked for')
       }),
@@ -90,7 +92,7 @@ export function redis(client: RedisClient, options: RedisOptions = {}): Engine {
 
     async scan({ cursor, limit }) {
       const { keys, next } = await scanKeys(commands, `${prefix}s:*`, cursor, limit)
-      const found = await Promise.all(keys.map((key) => readRecord(key, false)))
+      const found = await Promise.all(keys.map((key) => read(key, false, toRecord)))
       const records = found.filter((record) => record !== undefined)
       return { records, ...(next === undefined ? {} : { next }) }
     },
@@ -119,10 +121,14 @@ function toKey(text: string): string {
 }
 
 function ofRecord(record: SessionRecord, expected: number | null): Write {
-  const { version, seenAt, expiresAt } = record
+  const { version, seenAt, expiresAt, data } = record
   // What is undefined is left out of JSON, and this is the fastest way to leave it out.
-  const rest = { ...record, version: undefined, seenAt: undefined, expiresAt: undefined }
-  return { expected, version, seenAt, expiresAt, body: JSON.stringify(rest) }
+  const rest = { ...record, version: undefined, seenAt: undefined, expiresAt: undefined, data: undefined }
+  return { expected, version, seenAt, expiresAt, body: `${JSON.stringify(rest)}\n${data}` }
+}
+
+function toRecord({ version, seenAt, expiresAt, json, data }: Value): SessionRecord {
+  return { ...(json as SessionRecord), version, seenAt, expiresAt, data }
 }
 
 /** One page of one primary's keys. The cursor names the primary, for a failover may change their order. */

@@ -29,6 +29,8 @@ export function macKey(bytes: Uint8Array): MacKey {
 }
 
 const message = Buffer.alloc(1024)
+/** By their length: to make a view takes as long as to hash a block. */
+const beginnings: Uint8Array[] = []
 
 /** HMAC-SHA-256 of UTF-8 text (RFC 2104), as base64url. No digest becomes a buffer: making one takes longer than hashing. */
 export function hmac({ inner, outer }: MacKey, text: string): string {
@@ -41,7 +43,7 @@ function join(block: Uint8Array, text: string, encoding: 'utf8' | 'binary'): Uin
   // A character takes three bytes at most.
   if (BLOCK + 3 * text.length > message.length) return Buffer.concat([block, Buffer.from(text, encoding)])
   message.set(block)
-  return message.subarray(0, BLOCK + message.write(text, BLOCK, encoding))
+  return beginning(beginnings, message, BLOCK + message.write(text, BLOCK, encoding))
 }
 
 /** Random bytes of the system's generator, drawn through a pool; none is handed out twice or kept. */
@@ -59,12 +61,20 @@ export function randomBytes(length: number): Uint8Array {
 // Not `Buffer.from`, whose bytes stay behind in a pool that others are handed parts of, uncleared.
 const left = Buffer.alloc(256)
 const right = Buffer.alloc(256)
+const lefts: Uint8Array[] = []
+const rights: Uint8Array[] = []
 
 /** Compares two MACs, as text, in a time that depends on the lengths alone. Texts beyond 85 characters are never equal. */
 export function equal(a: string, b: string): boolean {
   if (a.length !== b.length || 3 * a.length > left.length) return false
   const length = left.write(a)
-  return right.write(b) === length && timingSafeEqual(left.subarray(0, length), right.subarray(0, length))
+  if (right.write(b) !== length) return false
+  return timingSafeEqual(beginning(lefts, left, length), beginning(rights, right, length))
+}
+
+function beginning(known: Uint8Array[], buffer: Buffer, length: number): Uint8Array {
+  known[length] ??= buffer.subarray(0, length)
+  return known[length]
 }
 
 const NONCE = 12
