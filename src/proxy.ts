@@ -166,18 +166,20 @@ function isTrusted(address: Address, blocks: readonly Block[]): boolean {
 
 /** @returns the first address, going back from the peer, that is no named proxy's */
 function walk(peer: Hop, list: string | null, trust: ProxyTrust): string | null {
-  const hops = (list ?? '')
-    .split(',')
-    .map((hop) => hop.trim())
-    .filter(Boolean)
+  const hops = hopsOf(list ?? '')
   let client = peer
-  while (hops.length > 0 && client.trusted) {
-    const hop = trust.look(withoutPort(hops.pop()!))
+  for (let at = hops.length - 1; at >= 0 && client.trusted; at--) {
+    const hop = trust.look(hops[at]!)
     if (hop === null) return null
     client = hop
   }
   return client.ip
 }
+
+const hopsOf = memoize(REMEMBERED, (list) => {
+  const hops = list.split(',').map((hop) => hop.trim())
+  return hops.filter(Boolean).map(withoutPort)
+})
 
 /** Some proxies add it: `192.0.2.1:47011`, `[2001:db8::1]:47011`. */
 function withoutPort(hop: string): string {

@@ -15,7 +15,7 @@ import type { Effects } from '../core/effects.ts'
 import type { MaybePromise } from '../core/engine.ts'
 import { type Answer, prepareAnswer } from './answer.ts'
 import { applyEffects, headersOf } from './effects.ts'
-import { type Deputy, type Getter, type Original, standIn } from './stand-in.ts'
+import { type Deputy, type Getter, type Original, standIn, standInWholly } from './stand-in.ts'
 
 /** What becomes of a response that was held back: it leaves with these effects, or another one in its place. */
 export interface Outcome {
@@ -123,9 +123,10 @@ class Deferral implements Deputy {
     this.#phase = 'pending'
     this.#status = this.#res.statusCode
     const settled = this.#settle(this.#status)
-    if (settled instanceof Promise)
+    if (settled instanceof Promise) {
+      standInWholly(this.#res, this, this.#original)
       settled.then((outcome) => this.#finish(outcome)).catch((error) => this.#call('destroy', [error]))
-    else this.#finish(settled)
+    } else this.#finish(settled)
   }
 
   /** Begins the response if need be, and then does what belongs to it as soon as that may leave. */

@@ -38,18 +38,47 @@ export function applyEffects({ headers, vary, noStore }: Effects, target: Header
 
 /** A Node response's headers. */
 export function headersOf(res: ServerResponse): HeaderTarget {
-  return {
-    get: (name) => res.getHeader(name)?.toString() ?? null,
-    has: (name) => res.hasHeader(name),
-    set: (name, value) => void res.setHeader(name, value),
-    append: (name, value) => void res.appendHeader(name, value),
-    delete: (name) => res.removeHeader(name),
-    keys: () => res.getHeaderNames(),
+  return new NodeHeaders(res)
+}
+
+class NodeHeaders implements HeaderTarget {
+  readonly #res: ServerResponse
+
+  constructor(res: ServerResponse) {
+    this.#res = res
+  }
+
+  get(name: string): string | null {
+    return this.#res.getHeader(name)?.toString() ?? null
+  }
+
+  has(name: string): boolean {
+    return this.#res.hasHeader(name)
+  }
+
+  set(name: string, value: string): void {
+    this.#res.setHeader(name, value)
+  }
+
+  append(name: string, value: string): void {
+    this.#res.appendHeader(name, value)
+  }
+
+  delete(name: string): void {
+    this.#res.removeHeader(name)
+  }
+
+  keys(): string[] {
+    return this.#res.getHeaderNames()
   }
 }
 
 function addVary(name: string, target: HeaderTarget): void {
-  const listed = (target.get('Vary') ?? '').split(',').map((each) => each.trim())
+  const listed =
+    target
+      .get('Vary')
+      ?.split(',')
+      .map((each) => each.trim()) ?? []
   const known = listed.some((each) => each === '*' || each.toLowerCase() === name.toLowerCase())
   if (!known) target.set('Vary', [...listed, name].filter(Boolean).join(', '))
 }

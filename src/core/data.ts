@@ -10,8 +10,48 @@ export type DeepReadonly<T> = T extends (infer Item)[]
     ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
     : T
 
-/** Names and values. A map, so that `__proto__` is a name like any other. */
-export type DataMap = Map<string, unknown>
+/** Names and values: an object as JSON has it, in which `__proto__` is a name like any other. */
+export class DataMap {
+  readonly #values: Record<string, unknown>
+
+  /** @param values - is made use of, and changed */
+  constructor(values: object = {}) {
+    this.#values = values as Record<string, unknown>
+  }
+
+  get(name: string): unknown {
+    return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.#values, name)
+  }
+
+  keys(): string[] {
+    return Object.keys(this.#values)
+  }
+
+  set(name: string, value: unknown): void {
+    if (name !== '__proto__') this.#values[name] = value
+    // Set, it would be the object's prototype.
+    else Object.defineProperty(this.#values, name, { value, ...ORDINARY })
+  }
+
+  delete(name: string): void {
+    delete this.#values[name]
+  }
+
+  clear(): void {
+    for (const name of this.keys()) delete this.#values[name]
+  }
+
+  /** All of them, for looking at. */
+  get values(): object {
+    return this.#values
+  }
+}
+
+const ORDINARY = { configurable: true, enumerable: true, writable: true }
 
 /** One change, that may run again on newer data when its session was changed by another request meanwhile. */
 export type Change = (data: DataMap) => void
@@ -25,17 +65,20 @@ const MAX_DEPTH = 64
 
 /** @throws {SessionError} `ERR_SESSION_DATA` when it doesn't fit the schema (any more) */
 export function parseData(text: string, schema: SessionSchema<object> | null): DataMap {
-  if (text === EMPTY && !schema) return new Map()
+  if (text === EMPTY && !schema) return new DataMap()
   const value = parseObject(text)
   // A schema's own defaults are its own: what is handed out is frozen, and must be a copy.
-  return new Map(Object.entries(schema ? toJson(validate(schema, value), '') : value))
+  return new DataMap(schema ? toJson(validate(schema, value), '') : value)
 }
 
 /** @throws {SessionError} `ERR_SESSION_DATA`, `ERR_SESSION_DATA_TOO_LARGE` */
-export function formatData(data: DataMap, schema: SessionSchema<object> | null, maxBytes: number): string {
-  // `fromEntries` defines own properties, so that `__proto__` sets no prototype.
-  const object = Object.fromEntries(data)
-  const text = JSON.stringify(schema ? toJson(validate(schema, object), '') : object)
+export function formatData(
+  { values }: DataMap,
+  schema: SessionSchema<object> | null,
+  maxBytes: number,
+): string {
+  // A schema may freeze what it is given.
+  const text = JSON.stringify(schema ? toJson(validate(schema, { ...values }), '') : values)
   // A character takes three bytes at most, so that most texts need not be encoded to be measured.
   if (
     text.length > maxBytes ||
@@ -57,7 +100,7 @@ export function replay(
   maxBytes: number,
 ): string {
   const cleared = changes.lastIndexOf(CLEAR)
-  const data = cleared < 0 ? parseData(text, schema) : new Map()
+  const data = cleared < 0 ? parseData(text, schema) : new DataMap()
   for (const change of changes.slice(cleared + 1)) change(data)
   return formatData(data, schema, maxBytes)
 }

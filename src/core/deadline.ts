@@ -1,14 +1,7 @@
+import { Calls } from './calls.ts'
 import type { Millis } from './duration.ts'
 import type { Engine, MaybePromise } from './engine.ts'
 import { SessionError } from './errors.ts'
-
-/** A call that has yet to be answered. */
-interface Waiting {
-  readonly verb: string
-  /** By `performance.now()`. */
-  readonly until: number
-  readonly reject: (error: SessionError) => void
-}
 
 /**
  * Gives each call of an engine a deadline, and turns every failure into `ERR_ENGINE`: a store that hangs must end in a
@@ -28,46 +21,23 @@ export function withDeadline(engine: Engine, timeout: Millis): Engine {
     }
   }
 
-  /** In the order of their deadlines: one timer serves all who wait together. */
-  const waiting = new Set<Waiting>()
-  let timer: ReturnType<typeof setTimeout> | undefined
+  const calls = new Calls(timeout)
 
   /** One promise by hand: `Promise.race` costs a request to a server's store twice as much. */
   const race = <T>(result: Promise<T>, verb: string): Promise<T> =>
     new Promise((resolve, reject) => {
-      const call = { verb, until: performance.now() + timeout, reject }
-      waiting.add(call)
-      timer ??= setTimeout(giveUp, timeout)
+      const call = calls.begin(() => reject(failure(verb, new Error(`no answer within ${timeout} ms`))))
       result.then(
         (value) => {
-          settle(call)
+          calls.end(call)
           resolve(value)
         },
         (cause: unknown) => {
-          settle(call)
+          calls.end(call)
           reject(failure(verb, cause))
         },
       )
     })
-
-  function settle(call: Waiting): void {
-    if (!waiting.delete(call) || waiting.size > 0) return
-    clearTimeout(timer)
-    timer = undefined
-  }
-
-  function giveUp(): void {
-    timer = undefined
-    const now = performance.now()
-    for (const call of waiting) {
-      if (call.until > now) {
-        timer = setTimeout(giveUp, call.until - now)
-        return
-      }
-      waiting.delete(call)
-      call.reject(failure(call.verb, new Error(`no answer within ${timeout} ms`)))
-    }
-  }
 
   // The client learns no more than that; the operator finds the cause in the event.
   const failure = (verb: string, cause: unknown) =>

@@ -36,8 +36,8 @@ const FORWARDING = [
 /** Decides whether a request may proceed, before anything is read. */
 export function guard(context: RequestContext, policy: Policy): Admission {
   if (!isSecure(context, policy)) return refuse(insecure(context, policy))
-  const exempt = policy.csrf.insecureExempt.has(context.path)
-  if (isSafe(context) || !policy.transport.ambient || exempt) return admit('optional', true)
+  if (isSafe(context) || !policy.transport.ambient || policy.csrf.insecureExempt.has(context.path))
+    return admit('optional', true)
 
   const site = context.header('sec-fetch-site')
   const origin = context.header('origin')

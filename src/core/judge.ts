@@ -54,7 +54,11 @@ export function isCutOff({ authenticatedAt }: SessionRecord, notBefore: Millis):
 }
 
 /** Which limit a record has reached; null while it lives. */
-export function expiry(record: SessionRecord, now: Millis, policy: Policy): 'idle' | 'absolute' | null {
+export function expiry(
+  record: Parameters<typeof deadlines>[0],
+  now: Millis,
+  policy: Policy,
+): 'idle' | 'absolute' | null {
   const { idle, absolute } = deadlines(record, policy)
   return now >= absolute ? 'absolute' : now >= idle ? 'idle' : null
 }
@@ -92,6 +96,8 @@ export function isSettling(record: SessionRecord, now: Millis, policy: Policy): 
   return record.secrets.parent !== null && now - record.renewedAt <= 2 * (policy.grace + policy.late)
 }
 
+const NONE: readonly string[] = []
+
 function judgeBindings(
   record: SessionRecord,
   kind: LiveVerdict['kind'],
@@ -102,6 +108,7 @@ function judgeBindings(
     const bound = Object.hasOwn(record.bound, binding.name) ? record.bound[binding.name] : undefined
     return bound !== undefined && !binding.matches(bound, context)
   })
+  if (changed.length === 0) return { kind, drifted: NONE }
   for (const action of ['revoke', 'reauthenticate'] as const) {
     const binding = changed.find(({ onMismatch }) => onMismatch === action)
     if (binding) return { kind: 'mismatch', reason: binding.name, action }

@@ -67,7 +67,9 @@ export function plan(opened: Opened, latest: SessionRecord | null, intent: Inten
   // What a page does by itself is no use of the session, be it that something is written.
   const idling = intent.passive && !intent.reauthenticate
   const seenAt = idling ? latest.seenAt : Math.max(latest.seenAt, context.now)
-  if (expiry({ ...latest, seenAt }, at, policy)) return refuse('ERR_SESSION_ENDED')
+  const { remembered, createdAt, authenticatedAt } = latest
+  if (expiry({ remembered, createdAt, authenticatedAt, seenAt }, at, policy))
+    return refuse('ERR_SESSION_ENDED')
 
   const data = intent.replay ? intent.replay(latest.data) : latest.data
   const turn = intent.passive ? null : turnSecret(latest, token, intent, policy)

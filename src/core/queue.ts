@@ -1,9 +1,13 @@
+const MOST_OVER = 1_000
+
 /**
  * Runs the tasks of one key one after another, and hands each what the one before it left: parallel requests of one
  * session then write in turn, where they would otherwise race for the swap and read again each time they lose.
  */
 export class Queue<T> {
-  readonly #tails = new Map<string, Promise<T | null>>()
+  /** Without a promise where a turn is over, until so many are. */
+  readonly #tails = new Map<string, Promise<T | null> | undefined>()
+  #over = 0
   readonly #ahead = new Map<string, Promise<unknown>>()
 
   /** @param task - receives what the task before it returned; null when there was none, or it failed */
@@ -15,8 +19,17 @@ export class Queue<T> {
     try {
       await turn
     } finally {
-      if (this.#tails.get(key) === turn) this.#tails.delete(key)
+      if (this.#tails.get(key) === turn) this.#end(key)
     }
+  }
+
+  /** Not deleted at once, for a `Map` that shrinks and grows with each request is what `Calls` describes. */
+  #end(key: string): void {
+    this.#tails.set(key, undefined)
+    this.#over++
+    if (this.#over < MOST_OVER) return
+    this.#over = 0
+    for (const [each, turn] of this.#tails) if (!turn) this.#tails.delete(each)
   }
 
   /**

@@ -1,15 +1,6 @@
 import { sha256 } from '#crypto'
 import { formatCsrfToken, isCsrfToken, sessionSubject, visitorSubject } from './csrf.ts'
-import {
-  type Change,
-  CLEAR,
-  type DataMap,
-  type DeepReadonly,
-  EMPTY,
-  freeze,
-  parseData,
-  toJson,
-} from './data.ts'
+import { type Change, CLEAR, DataMap, type DeepReadonly, EMPTY, freeze, parseData, toJson } from './data.ts'
 import type { Millis } from './duration.ts'
 import type { AssuranceLevel, EndReason, SessionRecord } from './engine.ts'
 import { SessionError } from './errors.ts'
@@ -215,7 +206,7 @@ export class Session<Data extends object = Record<string, unknown>> {
 
   /** The names that have a value. */
   keys(): (keyof Data & string)[] {
-    return [...this.#data().keys()] as (keyof Data & string)[]
+    return this.#data().keys() as (keyof Data & string)[]
   }
 
   /** Whether there is a value of that name. */
@@ -248,7 +239,7 @@ export class Session<Data extends object = Record<string, unknown>> {
   /** Deletes all data; the session itself stays. Serves, too, where what is stored no longer fits the schema. */
   clear(): void {
     this.#writable()
-    this.#state.data = { map: new Map(), text: '' }
+    this.#state.data = { map: new DataMap(), text: '' }
     this.#state.pending.changes.push(CLEAR)
   }
 

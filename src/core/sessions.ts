@@ -29,7 +29,7 @@ import { Records } from './records.ts'
 import { isSafe, type RequestContext } from './request.ts'
 import { NO_TOKEN, nothingPending, Session, type SessionState, stateOf } from './session.ts'
 import type { Standings } from './standings.ts'
-import { isId, parseToken } from './token.ts'
+import { isId, type Token, tokenReader } from './token.ts'
 
 /** A session as its user and operators see it. */
 export interface SessionInfo {
@@ -81,6 +81,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   readonly #directory: Directory
   readonly #limiter: RateLimiter
   readonly #committer: Committer
+  readonly #readToken: (text: string) => Token | null
   readonly #listeners = new Set<EventListener>()
   readonly #report = reportTo(this.#listeners)
   readonly #storage = new AsyncLocalStorage<Session<Data>>()
@@ -100,6 +101,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     this.#everybody = new Everybody(this.#engine, this.policy)
     this.#directory = new Directory(this.#engine, this.#records, this.#everybody, this.policy, this.#report)
     this.#limiter = new RateLimiter(this.policy, this.#report)
+    this.#readToken = tokenReader(this.policy.keys, this.policy.transport.name)
     this.#committer = new Committer(
       this.#engine,
       this.#records,
@@ -122,7 +124,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     const shown = admission.refusal ? null : this.#readShown(context)
     let opened = NO_TOKEN
     try {
-      const token = shown === null ? null : parseToken(this.policy.keys, this.policy.transport.name, shown)
+      const token = shown === null ? null : this.#readToken(shown)
       if (token) {
         const moment = this.#everybody.notBefore()
         const loading = this.#records.load(token.id, false)

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import {
   type Change,
   CLEAR,
-  type DataMap,
+  DataMap,
   formatData,
   freeze,
   parseData,
@@ -27,6 +27,13 @@ const unset =
   (data) =>
     void data.delete(name)
 const increment: Change = (data) => void data.set('n', ((data.get('n') as number | undefined) ?? 0) + 1)
+function dataOf(entries: readonly (readonly [string, unknown])[]): DataMap {
+  const data = new DataMap()
+  for (const [name, value] of entries) data.set(name, value)
+  return data
+}
+
+const entriesOf = (data: DataMap) => data.keys().map((name) => [name, data.get(name)] as [string, unknown])
 const run = (text: string, ...changes: Change[]) => replay(text, changes, null, BYTES)
 
 describe('data: JSON and nothing else', () => {
@@ -108,29 +115,46 @@ describe('data: read-only all the way down', () => {
 
 describe('data: text', () => {
   test('__proto__ is a name like any other, and pollutes nothing', () => {
-    const data: DataMap = new Map([
+    const data = dataOf([
       ['__proto__', { polluted: true }],
       ['constructor', 1],
       ['a', JSON.parse('{"__proto__":1}')],
     ])
     const text = formatData(data, null, BYTES)
     assert.equal(text, '{"__proto__":{"polluted":true},"constructor":1,"a":{"__proto__":1}}')
-    assert.deepEqual([...parseData(text, null)], [...data])
+    const read = parseData(text, null)
+    assert.deepEqual(entriesOf(read), entriesOf(data))
+    assert.equal(Object.getPrototypeOf(read.values), Object.prototype)
+    assert.deepEqual(
+      ['__proto__', 'constructor', 'toString', 'valueOf'].map((name) => [
+        read.has(name),
+        dataOf([]).has(name),
+      ]),
+      [
+        [true, false],
+        [true, false],
+        [false, false],
+        [false, false],
+      ],
+    )
+    assert.equal(read.get('toString'), undefined)
+    read.delete('__proto__')
+    assert.deepEqual(read.keys(), ['constructor', 'a'])
     assert.equal(({} as Record<string, unknown>).polluted, undefined)
   })
   test('its limit counts bytes, not characters', () => {
     const overhead = '{"a":""}'.length
-    assert.equal(formatData(new Map([['a', 'é'.repeat(10)]]), null, overhead + 20).length, overhead + 10)
+    assert.equal(formatData(dataOf([['a', 'é'.repeat(10)]]), null, overhead + 20).length, overhead + 10)
     for (const [value, max] of [
       ['é'.repeat(10), overhead + 19],
       ['x'.repeat(10), overhead + 9],
     ] as const) {
       assert.throws(
-        () => formatData(new Map([['a', value]]), null, max),
+        () => formatData(dataOf([['a', value]]), null, max),
         refusal('ERR_SESSION_DATA_TOO_LARGE', /maxDataBytes/),
       )
     }
-    formatData(new Map([['a', 'x'.repeat(10)]]), null, overhead + 10)
+    formatData(dataOf([['a', 'x'.repeat(10)]]), null, overhead + 10)
   })
 })
 
@@ -174,14 +198,14 @@ describe('data: replay', () => {
         fc.nat(5),
         (data, list, cut) => {
           const text = JSON.stringify(data)
-          const done = (order: typeof list) => new Map(parseData(run(text, ...order.map(make)), null))
-          const sorted = (map: DataMap) => [...map].sort(([a], [b]) => (a < b ? -1 : 1))
+          const done = (order: typeof list) => parseData(run(text, ...order.map(make)), null)
+          const sorted = (data: DataMap) => entriesOf(data).sort(([a], [b]) => (a < b ? -1 : 1))
           const rotated = [...list.slice(cut), ...list.slice(0, cut)]
           assert.deepEqual(sorted(done(list)), sorted(done(rotated)))
           assert.deepEqual(sorted(done(list)), sorted(done([...list].reverse())))
           // Two commits are as good as one.
           const twice = run(run(text, ...list.slice(0, cut).map(make)), ...list.slice(cut).map(make))
-          assert.deepEqual(sorted(new Map(parseData(twice, null))), sorted(done(list)))
+          assert.deepEqual(sorted(parseData(twice, null)), sorted(done(list)))
         },
       ),
     )
@@ -197,13 +221,10 @@ describe('data: a schema', () => {
     }),
   )
   test('fills in defaults when it is read', () => {
-    assert.deepEqual(
-      [...parseData('{}', schema)],
-      [
-        ['count', 0],
-        ['list', []],
-      ],
-    )
+    assert.deepEqual(entriesOf(parseData('{}', schema)), [
+      ['count', 0],
+      ['list', []],
+    ])
   })
   test('refuses what is stored and no longer fits, by its place and without its value', () => {
     assert.throws(() => parseData('{"count":"sesame"}', schema), refusal('ERR_SESSION_DATA', /count/))
@@ -214,7 +235,7 @@ describe('data: a schema', () => {
   })
   test('refuses what does not fit when it is written', () => {
     assert.throws(
-      () => formatData(new Map<string, unknown>([['name', 'too long']]), schema, BYTES),
+      () => formatData(dataOf([['name', 'too long']]), schema, BYTES),
       refusal('ERR_SESSION_DATA', /name/),
     )
   })
@@ -222,14 +243,11 @@ describe('data: a schema', () => {
     assert.throws(() => validate(schema, { list: ['a', 1] }), refusal('ERR_SESSION_DATA', /list\.1/))
   })
   test('its output is stored, not its input', () => {
-    assert.equal(
-      formatData(new Map<string, unknown>([['unknown', 1]]), schema, BYTES),
-      '{"count":0,"list":[]}',
-    )
+    assert.equal(formatData(dataOf([['unknown', 1]]), schema, BYTES), '{"count":0,"list":[]}')
   })
   test('its output must be JSON', () => {
     const dates = standard(() => ({ value: { at: new Date(0) } }))
-    assert.throws(() => formatData(new Map(), dates, BYTES), refusal('ERR_SESSION_DATA', /kind Date/))
+    assert.throws(() => formatData(new DataMap(), dates, BYTES), refusal('ERR_SESSION_DATA', /kind Date/))
   })
   test('what it froze only on the outside is frozen inside, too', () => {
     const shallow = z.object({

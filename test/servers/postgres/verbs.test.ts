@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Pool } from 'pg'
+import type { Pool, QueryResult } from 'pg'
 import { type PgPool, postgres } from '../../../src/engines/postgres.ts'
 import { Client, serve } from '../../attacks/support.ts'
 import { HOUR, MINUTE, recordOf } from '../../core/fixtures.ts'
@@ -207,12 +207,22 @@ async function updatesOf(pool: Pool, expected: number): Promise<{ updates: numbe
 
 /** How the server would run whatever statements `work` sends. */
 async function plansOf(pool: Pool, work: (watched: PgPool) => unknown): Promise<string> {
-  const sent: Parameters<PgPool['query']>[0][] = []
-  const query: PgPool['query'] = (statement) => {
-    sent.push(statement)
-    return pool.query(statement)
-  }
-  await work({ totalCount: 0, options: {}, query })
+  const sent: { readonly text: string; readonly values: unknown[] }[] = []
+  const connect: PgPool['connect'] = (done) =>
+    pool.connect((error, client) => {
+      if (!client) return done(error, undefined)
+      const query = client.query.bind(client)
+      const watched = Object.create(client, {
+        query: {
+          value: (statement: (typeof sent)[0], answered: (error: Error, result: QueryResult) => void) => {
+            sent.push({ ...statement })
+            query(statement, answered)
+          },
+        },
+      })
+      done(undefined, watched)
+    })
+  await work({ totalCount: 0, options: {}, connect })
   const plans = []
   for (const { text, values } of sent) {
     const { rows } = await pool.query(`EXPLAIN ${text}`, values)

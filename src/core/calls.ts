@@ -1,0 +1,63 @@
+import type { Millis } from './duration.ts'
+
+/** A call that has yet to be answered. */
+export interface Call {
+  readonly place: number
+  /** By `performance.now()`. */
+  readonly until: number
+  readonly giveUp: () => void
+}
+
+/**
+ * Calls under way, and one timer for all of them. They stand in places that are used again. Where each has a timer of its own,
+ * or is added to a `Set` and taken out, what is thrown away holds on to what comes after it: V8 copies what each request
+ * leaves behind, twice, and keeps it until its next full collection. That was a fifth of what a request to a server's
+ * store cost.
+ */
+export class Calls {
+  readonly #timeout: Millis
+  readonly #places: (Call | null)[] = []
+  readonly #free: number[] = []
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(timeout: Millis) {
+    this.#timeout = timeout
+  }
+
+  /** @param giveUp - called once, unless the call ends before its time is over */
+  begin(giveUp: () => void): Call {
+    const place = this.#free.pop() ?? this.#places.length
+    const call = { place, until: performance.now() + this.#timeout, giveUp }
+    this.#places[place] = call
+    if (!this.#timer) this.#timer = setTimeout(() => this.#look(), this.#timeout)
+    // Somewhere a timer is a number, and keeps nothing alive.
+    else if (this.#underWay === 1) this.#timer.ref?.()
+    return call
+  }
+
+  end(call: Call): void {
+    const { place } = call
+    if (this.#places[place] !== call) return
+    this.#places[place] = null
+    this.#free.push(place)
+    if (this.#underWay === 0) this.#timer?.unref?.()
+  }
+
+  get #underWay(): number {
+    return this.#places.length - this.#free.length
+  }
+
+  #look(): void {
+    this.#timer = undefined
+    const now = performance.now()
+    let next = Infinity
+    for (const call of this.#places) {
+      if (call && call.until > now) next = Math.min(next, call.until)
+      else if (call) {
+        this.end(call)
+        call.giveUp()
+      }
+    }
+    if (next < Infinity) this.#timer = setTimeout(() => this.#look(), next - now)
+  }
+}
