@@ -125,7 +125,10 @@ class Deferral implements Deputy {
     const settled = this.#settle(this.#status)
     if (settled instanceof Promise) {
       standInWholly(this.#res, this, this.#original)
-      settled.then((outcome) => this.#finish(outcome)).catch((error) => this.#call('destroy', [error]))
+      settled.then(
+        (outcome) => this.#finishLate(outcome),
+        (error) => this.#cut(error),
+      )
     } else this.#finish(settled)
   }
 
@@ -155,6 +158,18 @@ class Deferral implements Deputy {
   #finish(outcome: Outcome): void {
     if (outcome.instead) this.#replace(outcome)
     else this.#release(outcome)
+  }
+
+  #finishLate(outcome: Outcome): void {
+    try {
+      this.#finish(outcome)
+    } catch (error) {
+      this.#cut(error)
+    }
+  }
+
+  #cut(error: unknown): void {
+    this.#call('destroy', [error])
   }
 
   #release({ effects }: Outcome): void {

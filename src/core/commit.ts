@@ -5,9 +5,9 @@ import type { Directory } from './directory.ts'
 import type { Millis } from './duration.ts'
 import type { Engine, MaybePromise, SessionRecord } from './engine.ts'
 import { type ErrorCode, SessionError } from './errors.ts'
-import type { Report } from './events.ts'
+import { type Report, reportFailure } from './events.ts'
 import { isLive, isOutdated } from './judge.ts'
-import { carried, type Intent, newRecord, plan, planToken, tombstone } from './plan.ts'
+import { carried, type Intent, newRecord, plan, planToken, type Reauthentication, tombstone } from './plan.ts'
 import { deadlines, type Policy } from './policy.ts'
 import type { RateLimiter } from './rate-limits.ts'
 import { Patience, type Records } from './records.ts'
@@ -74,6 +74,9 @@ export class Committer {
     if (!closed) state.pending = nothingPending()
     try {
       await this.#dispatch(state, pending)
+    } catch (error) {
+      reportFailure(this.#report, state.context, error)
+      throw error
     } finally {
       if (closed) state.pending = nothingPending()
     }
@@ -113,39 +116,42 @@ export class Committer {
     this.#report('session_created', context, { sessionId: id })
   }
 
-  async #update(state: SessionState, pending: Pending, opened: SessionRecord): Promise<void> {
-    const { context } = state
-    const { reauthenticate } = pending
+  #update(state: SessionState, pending: Pending, opened: SessionRecord): Promise<void> {
     const intent = this.#intentOf(state, pending)
-    if (!intent.replay && !reauthenticate) {
-      const step = plan(state.opened, opened, intent, this.#policy)
-      const done =
-        step.kind === 'touch'
-          ? await this.#engine.touch(opened.id, opened.version, step.seenAt, step.expiresAt)
-          : step.kind === 'nothing'
-      if (done) {
-        if (planToken(state.opened, opened, intent, this.#policy) === 'nothing') return
-        // It may have taken its time: an offer against a secret that is no longer in force, arriving late, would take the
-        // place of a good token. So whoever earned one is looked at again.
-        const record = await this.#records.load(opened.id, true)
-        if (record) this.#answer(state, intent, record)
-        return
-      }
-    }
+    if (intent.reauthenticate) return this.#reauthenticate(state, intent, intent.reauthenticate, opened)
+    return intent.replay ? this.#write(state, intent, opened) : this.#use(state, intent, opened)
+  }
+
+  async #use(state: SessionState, intent: Intent, opened: SessionRecord): Promise<void> {
+    const step = plan(state.opened, opened, intent, this.#policy)
+    const done =
+      step.kind === 'touch'
+        ? await this.#engine.touch(opened.id, opened.version, step.seenAt, step.expiresAt)
+        : step.kind === 'nothing'
+    if (!done) return this.#write(state, intent, opened)
+    if (planToken(state.opened, opened, intent, this.#policy) === 'nothing') return
+    // It may have taken its time: an offer against a secret that is no longer in force, arriving late, would take the
+    // place of a good token. So whoever earned one is looked at again.
+    const record = await this.#records.load(opened.id, true)
+    if (record) this.#answer(state, intent, record)
+  }
+
+  async #reauthenticate(
+    state: SessionState,
+    intent: Intent,
+    reauthenticate: Reauthentication,
+    opened: SessionRecord,
+  ): Promise<void> {
     // The one exception to "record first": a ledger that names a deadline too late is harmless, one that forgets a live
     // session is not.
-    if (reauthenticate) {
-      const refusal = await this.#directory.extend(opened, reauthenticate, context, intent.at)
-      if (refusal) throw this.#refused(state, refusal, LOST[refusal])
-    }
+    const refusal = await this.#directory.extend(opened, reauthenticate, state.context, intent.at)
+    if (refusal) throw this.#refused(state, refusal, LOST[refusal])
+    return this.#write(state, intent, opened)
+  }
+
+  #write(state: SessionState, intent: Intent, opened: SessionRecord): Promise<void> {
     const patience = new Patience(this.#policy.engineTimeout)
-    await this.#records.queue.run(opened.id, async (left) => {
-      // Waiting for one's turn counts: of many requests that meet a store that hangs, each ends in time.
-      patience.check()
-      const record = await this.#swap(state, intent, left ?? opened, patience)
-      if (record) this.#answer(state, intent, record)
-      return record
-    })
+    return this.#records.queue.run(opened.id, (left) => this.#swap(state, intent, left ?? opened, patience))
   }
 
   /**
@@ -159,18 +165,21 @@ export class Committer {
     known: SessionRecord,
     patience: Patience,
   ): Promise<SessionRecord | null> {
+    // Waiting for one's turn counts: of many requests that meet a store that hangs, each ends in time.
+    patience.check()
     for (let latest: SessionRecord | null = known; ; latest = await this.#records.load(known.id, true)) {
       const step = plan(state.opened, latest, intent, this.#policy)
       if (step.kind === 'refuse') throw this.#refused(state, step.code, LOST[step.code])
       if (!latest || latest.ended) return null
-      if (step.kind === 'nothing') return latest
+      if (step.kind === 'nothing') return this.#answer(state, intent, latest)
       if (step.kind === 'touch') {
-        if (await this.#engine.touch(latest.id, latest.version, step.seenAt, step.expiresAt)) return latest
+        if (await this.#engine.touch(latest.id, latest.version, step.seenAt, step.expiresAt))
+          return this.#answer(state, intent, latest)
       } else if (await this.#engine.replace(step.next, latest.version)) {
         const details = { sessionId: latest.id, userId: latest.userId }
         if (step.kind === 'adopt') this.#report('session_renewed', state.context, details)
         if (step.kind === 'reauthenticate') this.#report('authn_reauthenticated', state.context, details)
-        return step.next
+        return this.#answer(state, intent, step.next)
       }
       await patience.pause()
     }
@@ -265,24 +274,25 @@ export class Committer {
     state.data = null
   }
 
-  /** Goes on as the record that is now stored, and hands out a token, where the request earned one. */
-  #answer(state: SessionState, intent: Intent, record: SessionRecord): void {
+  /** Goes on as the record that is now stored, and hands out a token, where the request earned one. @returns the record */
+  #answer(state: SessionState, intent: Intent, record: SessionRecord): SessionRecord {
     if (intent.reauthenticate) {
       this.#hand(state, record, intent.reauthenticate.secret)
-      return
+      return record
     }
     const { keys, transport } = this.#policy
     const { token } = state.opened
     state.opened = { ...state.opened, record }
     state.data = null
     const answer = planToken(state.opened, record, intent, this.#policy)
-    if (answer === 'nothing') return
+    if (answer === 'nothing') return record
     const { name } = transport
     const text =
       answer === 'offer'
         ? formatOffer(keys, name, token!, state.context.now)
         : formatToken(keys, name, token!)
     state.sessionHeader = transport.write(text, this.#maxAge(record, state.context.now))
+    return record
   }
 
   /** Gives the client the first token of a record's era, and goes on as that session. */

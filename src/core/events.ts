@@ -1,5 +1,5 @@
 import type { Millis } from './duration.ts'
-import type { ErrorCode, SessionError } from './errors.ts'
+import { type ErrorCode, SessionError } from './errors.ts'
 import type { RequestContext } from './request.ts'
 import { drawName } from './token.ts'
 
@@ -61,6 +61,12 @@ export function detailsOf({ code, message, cause }: SessionError): EventDetails 
 
 /** Tells the listener. */
 export type Report = (name: EventName, context: RequestContext | null, details?: EventDetails) => void
+
+/** Tells that the store failed, where that is what an error says. */
+export function reportFailure(report: Report, context: RequestContext, error: unknown): void {
+  if (!(error instanceof SessionError) || error.status !== 503) return
+  report('engine_failure', context, detailsOf(error))
+}
 
 /** Hears of events. What it throws, or rejects with, is its own failure, and decides nothing. */
 export type EventListener = (event: SessionEvent) => void

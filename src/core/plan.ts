@@ -68,21 +68,30 @@ export function plan(opened: Opened, latest: SessionRecord | null, intent: Inten
   const idling = intent.passive && !intent.reauthenticate
   const seenAt = idling ? latest.seenAt : Math.max(latest.seenAt, context.now)
   const { remembered, createdAt, authenticatedAt } = latest
-  if (expiry({ remembered, createdAt, authenticatedAt, seenAt }, at, policy))
-    return refuse('ERR_SESSION_ENDED')
+  const used = { remembered, createdAt, authenticatedAt, seenAt }
+  if (expiry(used, at, policy)) return refuse('ERR_SESSION_ENDED')
 
   const data = intent.replay ? intent.replay(latest.data) : latest.data
   const turn = intent.passive ? null : turnSecret(latest, token, intent, policy)
   const drifted = !intent.passive && isLive(opened.verdict) && opened.verdict.drifted.length > 0
   if (!intent.reauthenticate && !turn && !drifted && data === latest.data) {
     if (intent.passive || seenAt - latest.seenAt < touchEvery(latest, policy)) return NOTHING
-    return { kind: 'touch', seenAt, expiresAt: forgetAt({ ...latest, seenAt }, policy) }
+    return { kind: 'touch', seenAt, expiresAt: forgetAt(used, policy) }
   }
-  const used = { ...latest, version: latest.version + 1, seenAt, client: clientOf(context), data }
+  const version = latest.version + 1
+  const next = {
+    ...latest,
+    version,
+    seenAt,
+    expiresAt: forgetAt(used, policy),
+    client: clientOf(context),
+    data,
+  }
   if (intent.reauthenticate)
-    return { kind: 'reauthenticate', next: raiseEra(used, intent.reauthenticate, context, policy) }
-  const next = { ...used, ...turn?.changes, ...(drifted && { bound: capture(context, policy) }) }
-  return { kind: turn?.kind ?? 'update', next: { ...next, expiresAt: forgetAt(next, policy) } }
+    return { kind: 'reauthenticate', next: raiseEra(next, intent.reauthenticate, context, policy) }
+  if (!turn && !drifted) return { kind: 'update', next }
+  const bound = drifted ? capture(context, policy) : latest.bound
+  return { kind: turn?.kind ?? 'update', next: { ...next, ...turn?.changes, bound } }
 }
 
 /**

@@ -96,7 +96,7 @@ export interface SessionState {
   visitor: { token: VisitorToken; drawn: boolean } | null | undefined
   sessionHeader: Header | null
   clearSiteData: readonly string[]
-  /** Settles when the commits begun so far are done; never rejects. Null before the first. */
+  /** Settles when the commits begun so far are done. Null before the first. */
   performing: Promise<void> | null
   readonly commit: () => Promise<void> | undefined
   readonly report: (name: EventName, details: EventDetails) => void

@@ -8,7 +8,7 @@ import type { Millis } from './duration.ts'
 import { type Effects, effectsOf, effectsOfFailure } from './effects.ts'
 import type { AssuranceLevel, Engine, MaybePromise, SessionRecord } from './engine.ts'
 import { SessionError } from './errors.ts'
-import { detailsOf, type EventListener, type Report, reportTo } from './events.ts'
+import { type EventListener, type Report, reportFailure, reportTo } from './events.ts'
 import { Everybody } from './everybody.ts'
 import { type Admission, guard } from './guard.ts'
 import { judge } from './judge.ts'
@@ -144,7 +144,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
         await this.#limiter.takeForged(shown, context)
       }
     } catch (error) {
-      this.#reportFailure(context, error)
+      reportFailure(this.#report, context, error)
       throw error
     }
     return this.#begin(context, admission, openedAt, opened)
@@ -368,25 +368,11 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   /** @returns undefined when there is nothing to do */
   #perform(state: SessionState): Promise<void> | undefined {
     // One after another: what an early commit that nobody awaits has begun must be durable, too, before the response leaves.
-    const before = state.performing
-    const turn = before ? before.then(() => this.#committer.perform(state)) : this.#committer.perform(state)
-    if (!turn) return undefined
-    state.performing = turn.catch(() => {})
-    return this.#finish(state, turn)
-  }
-
-  async #finish(state: SessionState, turn: Promise<void>): Promise<void> {
-    try {
-      await turn
-    } catch (error) {
-      this.#reportFailure(state.context, error)
-      throw error
-    }
-  }
-
-  #reportFailure(context: RequestContext, error: unknown): void {
-    if (!(error instanceof SessionError) || error.status !== 503) return
-    this.#report('engine_failure', context, detailsOf(error))
+    const { performing } = state
+    const perform = () => this.#committer.perform(state)
+    const turn = performing ? performing.then(perform, perform) : perform()
+    if (turn) state.performing = turn
+    return turn
   }
 
   #reportVerdict(context: RequestContext, { token, record, verdict }: Opened): void {
