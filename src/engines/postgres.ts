@@ -75,15 +75,19 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
   let preparing: Promise<void> | undefined
   let closed = false
 
-  async function run(verb: keyof Statements | Statement, values: readonly Value[]): Promise<Result> {
-    if (closed) throw new SessionError('ERR_ENGINE', 'postgres: the engine is closed')
-    try {
-      if (!ready) await prepare()
-      const statement = typeof verb === 'string' ? statements[verb] : verb
-      return await persist(() => execute(statement, values))
-    } catch (error) {
-      throw failure(error)
-    }
+  /** @param made - of the answer */
+  function run<T>(
+    verb: keyof Statements | Statement,
+    values: readonly Value[],
+    made: (result: Result) => T,
+  ): Promise<T> {
+    if (closed) return Promise.reject(new SessionError('ERR_ENGINE', 'postgres: the engine is closed'))
+    if (!ready) return prepare().then(() => run(verb, values, made), failed)
+    const statement = typeof verb === 'string' ? statements[verb] : verb
+    const attempt = () => execute(statement, values)
+    return attempt().then(made, (error) =>
+      TRY_AGAIN.has(codeOf(error)) ? persist(attempt).then(made, failed) : failed(error),
+    )
   }
 
   /** Once for all who wait; but what has not come to an end in time is not waited for by the next. */
@@ -134,7 +138,8 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
   /** One round trip: the page's end comes in every row, and in one of its own where none fits. */
   async function search(where: RecordFilter, cursor: string, limit: number) {
     const { text, values } = conditionOf(where, POSTGRES, 3)
-    const { rows } = await run({ name: null, text: searchOf(options, text) }, [cursor, limit, ...values])
+    const statement = { name: null, text: searchOf(options, text) }
+    const rows = await run(statement, [cursor, limit, ...values], rowsOf)
     const [last, count] = rows[0]!
     const found = rows.filter((row) => row[2] !== null).map((row) => toRecord(sessionRow(row.slice(2))))
     return { records: found, ...(Number(count) < limit ? {} : { next: String(last) }) }
@@ -144,44 +149,38 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
     name: 'postgres',
     shared: true,
 
-    async load(id) {
-      const { rows } = await run('load', [toColumn(id)])
-      return rows[0] && toRecord(sessionRow(rows[0]))
-    },
+    load: (id) =>
+      run('load', [toColumn(id)], ({ rows: [row] }) => (row ? toRecord(sessionRow(row)) : undefined)),
 
-    create: async (record) => (await run('create', fromRecord(record))).rowCount === 1,
+    create: (record) => run('create', fromRecord(record), isOne),
 
-    replace: async (next, version) => (await run('replace', [...fromRecord(next), version])).rowCount === 1,
+    replace: (next, version) => run('replace', [...fromRecord(next), version], isOne),
 
-    touch: async (id, version, seenAt, expiresAt) =>
-      (await run('touch', [seenAt, expiresAt, toColumn(id), version])).rowCount === 1,
+    touch: (id, version, seenAt, expiresAt) =>
+      run('touch', [seenAt, expiresAt, toColumn(id), version], isOne),
 
-    async loadUser(userId) {
-      const { rows } = await run('loadUser', [toColumn(userId)])
-      if (!rows[0]) return undefined
-      const [user, version, expiresAt, ledger] = rows[0]
-      return toLedger([String(user), Number(version), Number(expiresAt), String(ledger)])
-    },
+    loadUser: (userId) =>
+      run('loadUser', [toColumn(userId)], ({ rows: [row] }) => {
+        if (!row) return undefined
+        const [user, version, expiresAt, ledger] = row
+        return toLedger([String(user), Number(version), Number(expiresAt), String(ledger)])
+      }),
 
-    async replaceUser(next, version) {
+    replaceUser(next, version) {
       const row = fromLedger(next)
-      const { rowCount } = await (version === 0
-        ? run('createUser', row)
-        : run('replaceUser', [...row, version]))
-      return rowCount === 1
+      return version === 0 ? run('createUser', row, isOne) : run('replaceUser', [...row, version], isOne)
     },
 
     async scan({ cursor = '', limit, where }) {
       if (where) return search(where, cursor, limit)
-      const rows = (await run('scan', [cursor, limit])).rows.map(sessionRow)
+      const rows = (await run('scan', [cursor, limit], rowsOf)).map(sessionRow)
       const next = rows.length < limit ? undefined : rows.at(-1)?.[0]
       return { records: rows.map(toRecord), ...(next === undefined ? {} : { next }) }
     },
 
     async sweep(now, limit) {
-      const count = (await run('sweep', [now, limit])).rowCount ?? 0
-      if (count >= limit) return count
-      return count + ((await run('sweepUsers', [now, limit - count])).rowCount ?? 0)
+      const count = await run('sweep', [now, limit], countOf)
+      return count < limit ? count + (await run('sweepUsers', [now, limit - count], countOf)) : count
     },
 
     close() {
@@ -198,6 +197,10 @@ function check(options: PostgresOptions): void {
       throw new SessionError('ERR_OPTION', `postgres: ${name}: expected true or false`)
   }
 }
+
+const rowsOf = ({ rows }: Result) => rows
+const countOf = ({ rowCount }: Result) => rowCount ?? 0
+const isOne = ({ rowCount }: Result) => rowCount === 1
 
 /** Tries again what the server refused because of what others did at the same moment. */
 async function persist<T>(attempt: () => Promise<T>): Promise<T> {
@@ -220,6 +223,10 @@ function sessionRow([id, version, user, seenAt, expiresAt, record]: readonly unk
 
 function codeOf(error: unknown): string {
   return String((error as { code?: unknown } | null)?.code)
+}
+
+function failed(error: unknown): never {
+  throw failure(error)
 }
 
 function failure(error: unknown): SessionError {
