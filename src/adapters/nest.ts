@@ -20,6 +20,7 @@ import type { Requirement } from '../core/requirement.ts'
 import { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
 import { answerErrors, type ErrorOptions, protect } from './express.ts'
+import { Notes } from './notes.ts'
 
 export type { Answer } from './answer.ts'
 export type { ErrorOptions } from './respond.ts'
@@ -29,7 +30,7 @@ export const SESSIONS: unique symbol = Symbol('holdfast.sessions')
 const OPTIONS = Symbol('holdfast.options')
 
 /** The sessions of requests that are being handled. */
-const bound = new WeakMap<object, Session>()
+const bound = new Notes<Session>()
 
 /**
  * Gives every request of the application its session, whatever its route and its prefix: `@CurrentSession()`, or

@@ -11,6 +11,7 @@ import { type Answer, answerTo, INTERNAL_ERROR, prepareAnswer } from './answer.t
 import { headerOf } from './context.ts'
 import { deferResponse, type Outcome } from './defer.ts'
 import { applyEffects, headersOf } from './effects.ts'
+import { Notes } from './notes.ts'
 
 /** What an application can say of errors that the adapter answers. */
 export interface ErrorOptions {
@@ -26,7 +27,7 @@ export interface ErrorOptions {
 export const answered: WeakSet<object> = new WeakSet()
 
 /** What is still to be asked of a session when its response begins. What it throws takes the place of the response. */
-export const beforeCommit: WeakMap<object, () => void> = new WeakMap()
+export const beforeCommit: Notes<() => void> = new Notes()
 
 /** Has a response wait for its session's commit; where that fails, another response leaves in its place. */
 export function commitFirst<Data extends object>(

@@ -69,10 +69,13 @@ export function standIn(res: ServerResponse, deputy: Deputy): Original {
 export function standInWholly(res: ServerResponse, deputy: Deputy, { methods, getters }: Original): void {
   const own = res as unknown as Properties & Record<symbol, Deputy>
   const layer = layers.find(({ key }) => own[key] === deputy)!
-  for (const name of OTHERS) {
-    methods[name] = own[name]
-    if (methods[name]) own[name] = layer.methods[name]
-  }
+  const { setHeader, setHeaders, appendHeader, removeHeader, destroy } = own
+  Object.assign(methods, { setHeader, setHeaders, appendHeader, removeHeader, destroy })
+  own.setHeader = layer.methods.setHeader
+  own.appendHeader = layer.methods.appendHeader
+  own.removeHeader = layer.methods.removeHeader
+  own.destroy = layer.methods.destroy
+  if (setHeaders) own.setHeaders = layer.methods.setHeaders
   for (const name of GETTERS) {
     if (Object.hasOwn(own, name)) getters[name] = Object.getOwnPropertyDescriptor(own, name)!
     Object.defineProperty(own, name, layer.getters[name]!)

@@ -41,7 +41,7 @@ const LATER = `
 local function later(a, b) if a > b then return a end return b end`
 
 /**
- * ARGV: the version expected, '' for none; the value; '1' to look for replicas; by how many bytes it may grow, absent for any.
+ * ARGV: the version expected, '' for none; the value; '1' to look for replicas; by how many bytes it may grow. The last two may be absent.
  * Says -1 when it grows by more, 0 when it lost, 1 when it wrote, and instead the name of the primary when a replica gets it,
  * too.
  * Clients send again what a broken connection left unanswered: by its stamp a write knows that it was there already.
@@ -113,12 +113,13 @@ export function writeArguments(
   written++
   const stamp = writer + written.toString(36).padStart(STAMP - writer.length, '0')
   const value = digits(version) + digits(seenAt) + digits(expiresAt) + stamp + body
-  return [expected === null ? '' : digits(expected), value, replicas ? '1' : '0']
+  const args = [expected === null ? '' : digits(expected), value]
+  return replicas ? [...args, '1'] : args
 }
 
 /** The same write, for a value that may hardly grow. */
-export function withinSlack(args: readonly string[]): string[] {
-  return [...args, String(SLACK)]
+export function withinSlack([expected = '', value = '', replicas = '0']: readonly string[]): string[] {
+  return [expected, value, replicas, String(SLACK)]
 }
 
 export function touchArguments(version: number, seenAt: Millis, expiresAt: Millis): string[] {
