@@ -79,6 +79,12 @@ JSON; a write is the same and one SET or one upsert. No revocation, no renewal, 
 clients. What it sends is counted at the server by the engines' own tests: one command of Redis, one statement of PostgreSQL, for each read; behind a
 [near cache](engines.md#near-cache) none, while the store says that nothing has changed. Each write is told back to it, and a PostgreSQL that notifies works more.
 
+A request waits for the store in promises, and what is alive while it waits is what a collection of V8 copies: so calls have one
+timer between them, of the engine and of \`pg\`, and stand in places that are used again ([cost.md](cost.md#where-the-time-goes)). The
+timer that \`pg\` makes for each query of its own (\`query_timeout\`) cost 5 µs. What a write costs above the floor is its place in the
+queue of the session's writers, the second deadline, what the response does while it waits, and the longer command: a compare-and-swap, where
+the floor overwrites. Tokens are remembered, as there; a first one costs 4 µs more.
+
 ## Latency
 
 Milliseconds, p50 / p99, with one connection that has one request under way, and with ${SATURATION}, more than the process can serve. The load, the
@@ -93,7 +99,7 @@ ${latencyTable(latencies)}
 - All use one Redis and one PostgreSQL on the same machine, over TCP. PostgreSQL runs without \`fsync\`, so that the disk is not what is measured.
 - The stores of express-session as they are by default: beside each read they move the session's deadline (EXPIRE, UPDATE). Holdfast does so
   once a minute for each session. connect-redis takes node-redis alone; connect-pg-simple has the same pool of pg as the others.
-- Absolute figures are one machine's (${machine}), which had other work to do all the while; what counts is the ratios,
+- Absolute figures are one machine's (${machine}; by itself the benchmark makes two); what counts is the ratios,
   and only those of one run, and differences of some µs mean nothing there.
 
 Again, on your machine: \`npm run bench:engines\`; \`-- --rounds 3\` for a glance, \`-- --only Redis\` for some.

@@ -122,7 +122,8 @@ class Deferral implements Deputy {
   #begin(): void {
     this.#phase = 'pending'
     this.#status = this.#res.statusCode
-    const settled = this.#settle(this.#status)
+    const settled = this.#trySettling()
+    if (!settled) return
     if (settled instanceof Promise) {
       standInWholly(this.#res, this, this.#original)
       settled.then(
@@ -130,6 +131,16 @@ class Deferral implements Deputy {
         (error) => this.#cut(error),
       )
     } else this.#finish(settled)
+  }
+
+  /** @returns undefined where it threw: an answer that nobody can give is cut off */
+  #trySettling(): MaybePromise<Outcome> | undefined {
+    try {
+      return this.#settle(this.#status)
+    } catch (error) {
+      this.#cut(error)
+      return undefined
+    }
   }
 
   /** Begins the response if need be, and then does what belongs to it as soon as that may leave. */

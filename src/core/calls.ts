@@ -50,14 +50,11 @@ export class Calls {
   #look(): void {
     this.#timer = undefined
     const now = performance.now()
-    let next = Infinity
-    for (const call of this.#places) {
-      if (call && call.until > now) next = Math.min(next, call.until)
-      else if (call) {
-        this.end(call)
-        call.giveUp()
-      }
-    }
+    const calls = this.#places.filter((call) => call !== null)
+    const late = calls.filter((call) => call.until <= now)
+    for (const call of late) this.end(call)
+    const next = calls.reduce((first, { until }) => (until > now ? Math.min(first, until) : first), Infinity)
     if (next < Infinity) this.#timer = setTimeout(() => this.#look(), next - now)
+    for (const call of late) call.giveUp()
   }
 }

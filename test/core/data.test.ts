@@ -242,6 +242,16 @@ describe('data: a schema', () => {
   test('names a place deep inside', () => {
     assert.throws(() => validate(schema, { list: ['a', 1] }), refusal('ERR_SESSION_DATA', /list\.1/))
   })
+  test('that freezes what it is given leaves the data as they are', () => {
+    const freezing = standard((value) => ({ value: Object.freeze(value) }))
+    const data = dataOf([['a', 1]])
+    formatData(data, freezing, BYTES)
+    data.set('b', 2)
+    assert.deepEqual(entriesOf(data), [
+      ['a', 1],
+      ['b', 2],
+    ])
+  })
   test('its output is stored, not its input', () => {
     assert.equal(formatData(dataOf([['unknown', 1]]), schema, BYTES), '{"count":0,"list":[]}')
   })

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Queue } from '../../src/core/queue.ts'
+import { retained } from './retained.ts'
 
 const pause = (ms = 1) => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -67,6 +68,28 @@ describe('queue', () => {
       }),
     ])
     assert.deepEqual(heard, [null])
+  })
+  test('thousands of keys later, one under way is still waited for, and the others are forgotten', async () => {
+    const queue = new Queue<number>()
+    const order: string[] = []
+    const slow = queue.run('slow', async () => {
+      await pause(20)
+      order.push('first')
+      return 1
+    })
+    for (let i = 0; i < 3_000; i++) await queue.run(`key ${i}`, async () => null)
+    await queue.run('slow', async (left) => {
+      order.push(`then, after ${left}`)
+      return null
+    })
+    await slow
+    assert.deepEqual(order, ['first', 'then, after 1'])
+    let busy: Queue<number> | null = new Queue()
+    for (let i = 0; i < 20_000; i++) await busy.run(`${i} `.repeat(100), async () => null)
+    const freed = -retained(() => {
+      busy = null
+    })
+    assert.ok(freed < 5, `${freed} MiB were held`)
   })
   test('nothing is left behind: a later task starts from nothing', async () => {
     const queue = new Queue<number>()

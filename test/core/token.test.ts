@@ -15,8 +15,10 @@ import {
   hashSecret,
   parseToken,
   parseVisitor,
+  tokenReader,
 } from '../../src/core/token.ts'
 import { idOf, KEY, NOW, OTHER_KEY, secretOf, tokenOf } from './fixtures.ts'
+import { retained } from './retained.ts'
 
 const NAME = '__Host-Http-session'
 const keys = new KeyRing(parseKeys([KEY]))
@@ -172,6 +174,50 @@ describe('token: keys roll', () => {
   })
   test('what is written is signed by the newest', () => {
     assert.equal(formatToken(rolledKeys, NAME, token), text)
+  })
+})
+
+describe('token: those read before', () => {
+  test('are what they were, offers and all; another name or key makes another reader', () => {
+    const read = tokenReader(keys, NAME)
+    const offer = formatOffer(keys, NAME, token, NOW)
+    for (const each of [text, offer]) {
+      const first = read(each)
+      assert.deepEqual(first, parseToken(keys, NAME, each))
+      assert.deepEqual(read(each), first)
+    }
+    assert.equal(tokenReader(keys, 'another')(text), null)
+    assert.equal(tokenReader(otherKeys, NAME)(text), null)
+    assert.equal(tokenReader(rolledKeys, NAME)(formatToken(otherKeys, NAME, token))!.oldKey, true)
+  })
+  test('are none that was refused, however often it comes, nor one that differs in a letter', () => {
+    const read = tokenReader(keys, NAME)
+    read(text)
+    for (let at = 0; at < text.length; at++) {
+      const forged = text.slice(0, at) + (text[at] === 'A' ? 'B' : 'A') + text.slice(at + 1)
+      assert.equal(read(forged), null)
+      assert.equal(read(forged), null)
+    }
+    assert.equal(read('x'.repeat(10_000)), null)
+    assert.deepEqual(read(text), parseToken(keys, NAME, text))
+  })
+  test('keep nothing of the header that they came in, and are not too many', () => {
+    const read = tokenReader(keys, NAME)
+    const padding = Buffer.alloc(32_768, 'x; ').toString('latin1')
+    const inHeader = (secret: string) => {
+      const written = formatToken(keys, NAME, { ...token, secret: secretOf(secret) })
+      const header = Buffer.from(padding + written, 'latin1').toString('latin1')
+      return header.slice(padding.length)
+    }
+    const held = retained(() => {
+      for (let index = 0; index < 900; index++) assert.ok(read(inHeader(String(index))))
+    })
+    assert.ok(held < 5, `900 tokens hold ${held} MiB`)
+    const more = retained(() => {
+      for (let index = 0; index < 24_000; index++)
+        read(formatToken(keys, NAME, { ...token, secret: secretOf(`more ${index}`) }))
+    })
+    assert.ok(more < 5, `24,000 tokens hold ${more} MiB`)
   })
 })
 

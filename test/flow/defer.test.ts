@@ -225,6 +225,32 @@ describe('the response leaves when the commit is durable, and not before', { con
     assert.equal((await get(site, () => arrived.give())).body, 'body')
   })
 
+  test('at once where there is nothing to wait for: before the handler returns', async () => {
+    const seen: unknown[] = []
+    await using site = await start((sessions) =>
+      protect(sessions, (_req, res, session) => {
+        session.get('a')
+        res.end('at once')
+        seen.push(res.getHeader('vary'), res.headersSent, res.writableEnded)
+      }),
+    )
+    assert.equal((await get(site)).body, 'at once')
+    assert.deepEqual(seen, ['Cookie', true, true])
+  })
+  for (const [name, way] of Object.entries(ways)) {
+    test(`at once: ${name}`, async () => {
+      await using site = await start((sessions) =>
+        protect(sessions, (req, res, session) => {
+          session.get('a')
+          return way(res, session, req)
+        }),
+      )
+      const { status, body, headers } = await get(site)
+      assert.deepEqual([status, body, headers['x-app'], headers.vary], [200, 'body', 'yes', 'Cookie'])
+      assert.deepEqual(headers['set-cookie'], [own])
+    })
+  }
+
   test('for the sessions of two applications, one in the other', async () => {
     const inner = createSessions({ engine: memory(), keys: generateKey(), cookie: { name: 'inner' } })
     await using site = await slow((res, _session, req) => {
@@ -377,9 +403,14 @@ describe('to the application the response has begun', { concurrency: true }, () 
   })
 
   test('whoever hooks into writeHead has his say once, before the commit, and can use the session', async () => {
-    for (const explicit of [false, true]) {
+    for (const [explicit, stores] of [
+      [false, true],
+      [true, true],
+      [false, false],
+      [true, false],
+    ]) {
       let calls = 0
-      await using site = await slow((res, session) => {
+      const hook: Handle = (res, session) => {
         const { writeHead } = res
         res.writeHead = function (this: ServerResponse, ...args: never[]) {
           calls++
@@ -393,7 +424,10 @@ describe('to the application the response has begun', { concurrency: true }, () 
         } as typeof writeHead
         if (explicit) res.writeHead(202)
         res.end('body')
-      })
+      }
+      const atOnce = () =>
+        start((sessions) => protect(sessions, (req, res, session) => hook(res, session, req)))
+      await using site = await (stores ? slow(hook) : atOnce())
       const response = await get(site)
       assert.deepEqual(
         [response.status, response.headers['x-token'], response.body, calls],
@@ -430,28 +464,29 @@ describe('middleware that compresses', { concurrency: true }, () => {
         go()
       },
     } as Record<string, Handle>)) {
-      test(`mounted ${place} the adapter: ${name}`, async () => {
-        const listener = (sessions: AnySessions) => {
-          const inner = protect(sessions, (_req, res, session) => {
-            if (place === 'after') compress(res)
-            session.set('a', 1)
-            return respond(res, session, _req)
-          })
-          return (req: IncomingMessage, res: ServerResponse & { req: IncomingMessage }) => {
-            if (place === 'before') compress(res)
-            inner(req, res)
+      for (const stores of [true, false])
+        test(`mounted ${place} the adapter: ${name}, ${stores ? 'later' : 'at once'}`, async () => {
+          const listener = (sessions: AnySessions) => {
+            const inner = protect(sessions, (_req, res, session) => {
+              if (place === 'after') compress(res)
+              if (stores) session.set('a', 1)
+              return respond(res, session, _req)
+            })
+            return (req: IncomingMessage, res: ServerResponse & { req: IncomingMessage }) => {
+              if (place === 'before') compress(res)
+              inner(req, res)
+            }
           }
-        }
-        const engine = wrapEngine(memory(), async (_verb, call) => {
-          await pause(20)
-          return call()
+          const engine = wrapEngine(memory(), async (_verb, call) => {
+            await pause(20)
+            return call()
+          })
+          await using site = await start(listener, { engine })
+          const response = await send(site.port, { headers: { host: `localhost:${site.port}` } })
+          assert.equal(response.headers['content-encoding'], 'gzip')
+          assert.equal(response.headers['set-cookie']?.length, stores ? 1 : undefined)
+          assert.ok(gunzipSync(response.bytes).toString() === BODY)
         })
-        await using site = await start(listener, { engine })
-        const response = await send(site.port, { headers: { host: `localhost:${site.port}` } })
-        assert.equal(response.headers['content-encoding'], 'gzip')
-        assert.equal(response.headers['set-cookie']?.length, 1)
-        assert.ok(gunzipSync(response.bytes).toString() === BODY)
-      })
     }
   }
 

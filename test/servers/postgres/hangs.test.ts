@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Pool } from 'pg'
 import { postgres } from '../../../src/engines/postgres.ts'
 import { Client, codeOf, serve } from '../../attacks/support.ts'
 import { databaseOf, missing, PostgresServer } from './server.ts'
@@ -30,6 +31,18 @@ describe('postgres: connections that hang', { skip: missing, timeout: 120_000 },
       assert.equal(await ada.whoami(), 'ada')
     })
   }
+
+  test('pg: whoever was given up while he waited for a connection takes none', async (t) => {
+    const pool = new Pool({ connectionString: await server.database(), max: 1, query_timeout: 300 })
+    t.after(() => pool.end())
+    const engine = postgres(pool)
+    await engine.load('x')
+    const held = await pool.connect()
+    await assert.rejects(async () => engine.load('x'), { code: 'ERR_ENGINE' })
+    held.release()
+    assert.equal(await engine.load('x'), undefined)
+    assert.deepEqual([pool.totalCount, pool.idleCount, pool.waitingCount], [1, 1, 0])
+  })
 
   test('a first use that hangs is not waited for by the next one', async () => {
     const url = await server.database()
