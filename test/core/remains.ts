@@ -1,6 +1,6 @@
 /** Says how many MiB of requests' remains only a full collection would free. Run by remains.test.ts, in a heap that needs none. */
 
-import { constants, PerformanceObserver } from 'node:perf_hooks'
+import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks'
 import { getHeapSpaceStatistics } from 'node:v8'
 import { Notes } from '../../src/adapters/notes.ts'
 import { createSessions } from '../../src/create-sessions.ts'
