@@ -145,7 +145,7 @@ What was taken out, by such profiles, since the first measurement, and what it t
   a \`WeakMap\` knew the request (Express, Koa, Hono), a \`Set\` or a \`Map\` shrank and grew with it, or a timer was made for it alone. A
   collection now takes a tenth of the time, and a read in Express half of what it did.
 - **Tokens that were found genuine are remembered**, by their hash, and without what a client needs to show one: one hash where
-  there were four, and no pattern. Traded: 500 bytes each, for the last 5,000; and a token that is shown for the first time costs
+  there were four, and no pattern. Traded: 300 bytes each, for the last 5,000; and a token that is shown for the first time costs
   4 µs more than these figures, which are of ${effort.sessions} sessions in turn.
 - **A response whose commit has nothing to wait for leaves at once**, and no promise is made for it.
 - **A session's data stay the object that JSON made**, where they went through a \`Map\`.

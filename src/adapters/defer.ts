@@ -13,6 +13,7 @@ import { EventEmitter } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { Effects } from '../core/effects.ts'
 import type { MaybePromise } from '../core/engine.ts'
+import { isLater } from '../core/later.ts'
 import { type Answer, prepareAnswer } from './answer.ts'
 import { applyEffects, headersOf } from './effects.ts'
 import { type Deputy, type Getter, type Original, standIn, standInWholly } from './stand-in.ts'
@@ -31,7 +32,8 @@ interface QueuedCall {
 /**
  * Makes a response wait. To be called before anybody writes to it.
  *
- * @param settle - called once, with the status, when the response begins; where it rejects, the connection is cut
+ * @param settle - called once, with the status, when the response begins; where it rejects, the connection is cut. It must not
+ *   throw
  */
 export function deferResponse(res: ServerResponse, settle: (status: number) => MaybePromise<Outcome>): void {
   new Deferral(res, settle)
@@ -45,6 +47,8 @@ class Deferral implements Deputy {
   #queue: QueuedCall[] = []
   #status = 200
   #implicit = false
+  /** What came at once, and waits for those who hook into the head. */
+  #settled: Outcome | null = null
   #blocked = false
   #ended = false
   /** Whether the calls that arrive are our own. */
@@ -65,7 +69,7 @@ class Deferral implements Deputy {
       case 'writeHeader':
         return this.#writeHead(args)
       case '_implicitHeader':
-        return this.#beginImplicitly()
+        return this.#sendHead()
       case 'write':
         return this.#write(args)
       case 'end':
@@ -117,30 +121,28 @@ class Deferral implements Deputy {
     this.#implicit = true
     // Whoever hooks into writeHead has his say now: after the commit he would reach neither status nor session.
     this.#res.writeHead(this.#res.statusCode)
+    // Not before: what they do after they have called on must not undo what a session asks for.
+    if (this.#settled) this.#finish(this.#settled)
   }
 
   #begin(): void {
     this.#phase = 'pending'
     this.#status = this.#res.statusCode
-    const settled = this.#trySettling()
-    if (!settled) return
-    if (settled instanceof Promise) {
+    const settled = this.#settle(this.#status)
+    if (isLater(settled)) {
       standInWholly(this.#res, this, this.#original)
       settled.then(
         (outcome) => this.#finishLate(outcome),
         (error) => this.#cut(error),
       )
-    } else this.#finish(settled)
+    } else if (this.#implicit) this.#settled = settled
+    else this.#finish(settled)
   }
 
-  /** @returns undefined where it threw: an answer that nobody can give is cut off */
-  #trySettling(): MaybePromise<Outcome> | undefined {
-    try {
-      return this.#settle(this.#status)
-    } catch (error) {
-      this.#cut(error)
-      return undefined
-    }
+  /** For middleware that asks for the head by its internal name. */
+  #sendHead(): unknown {
+    this.#beginImplicitly()
+    return this.#phase === 'released' ? this.#directly(() => this.#call('_implicitHeader', [])) : undefined
   }
 
   /** Begins the response if need be, and then does what belongs to it as soon as that may leave. */
@@ -179,8 +181,9 @@ class Deferral implements Deputy {
     }
   }
 
+  /** Past all who stand in its place: some of them would not hear of it. */
   #cut(error: unknown): void {
-    this.#call('destroy', [error])
+    Object.getPrototypeOf(this.#res).destroy.call(this.#res, error)
   }
 
   #release({ effects }: Outcome): void {

@@ -3,6 +3,7 @@
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { MaybePromise } from '../core/engine.ts'
+import { isLater } from '../core/later.ts'
 import type { RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import type { Sessions } from '../core/sessions.ts'
@@ -65,9 +66,8 @@ export function protect<Data extends object>(
     }
     try {
       if (session.refusal) throw session.refusal
-      const handling = handler(req, res, session) as PromiseLike<unknown> | undefined
-      if (typeof handling?.then === 'function') return Promise.resolve(handling).then(() => {}, failed)
-      return undefined
+      const handling = handler(req, res, session)
+      return isLater(handling) ? Promise.resolve(handling).then(() => {}, failed) : undefined
     } catch (error) {
       return failed(error)
     }

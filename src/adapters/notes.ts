@@ -6,11 +6,13 @@ export class Notes<Value> {
   readonly #name = Symbol('holdfast')
 
   get(about: object): Value | undefined {
-    return (about as Record<symbol, Value | undefined>)[this.#name]
+    const note = (about as Record<symbol, { about: object; value: Value } | undefined>)[this.#name]
+    // A copy, or what inherits from it, is another request, though it has all that was noted of this one.
+    return note?.about === about ? note.value : undefined
   }
 
   set(about: object, value: Value): void {
-    ;(about as Record<symbol, Value>)[this.#name] = value
+    ;(about as Record<symbol, { about: object; value: Value }>)[this.#name] = { about, value }
   }
 
   has(about: object): boolean {

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Effects } from '../core/effects.ts'
 import type { MaybePromise } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
+import { isLater } from '../core/later.ts'
 import type { RequestContext } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import { commitDirectly, type Sessions } from '../core/sessions.ts'
@@ -46,7 +47,7 @@ export function commitFirst<Data extends object>(
     try {
       beforeCommit.get(session)?.()
       const effects = commitDirectly(sessions, session, status)
-      return effects instanceof Promise ? effects.then(committed, failed) : committed(effects)
+      return isLater(effects) ? effects.then(committed, failed) : committed(effects)
     } catch (error) {
       return failed(error)
     }
@@ -71,7 +72,7 @@ export function commitOnce<Data extends object>(
   const commit = (status: number): MaybePromise<void> => {
     if (effects) return
     const made = commitDirectly(sessions, session, status)
-    if (!(made instanceof Promise)) return keep(made)
+    if (!isLater(made)) return keep(made)
     return made.then(keep, (error) => {
       effects = sessions.failed(context)
       throw error

@@ -32,8 +32,8 @@ export class DataMap {
   }
 
   set(name: string, value: unknown): void {
-    if (name !== '__proto__') this.#values[name] = value
-    // Set, it would be the object's prototype.
+    if (!(name in Object.prototype)) this.#values[name] = value
+    // `__proto__`, if it were set, would be the object's prototype; and where prototypes are frozen their names can't be set.
     else Object.defineProperty(this.#values, name, { value, ...ORDINARY })
   }
 

@@ -2,6 +2,7 @@ import { Calls } from './calls.ts'
 import type { Millis } from './duration.ts'
 import type { Engine, MaybePromise } from './engine.ts'
 import { SessionError } from './errors.ts'
+import { isLater } from './later.ts'
 
 /**
  * Gives each call of an engine a deadline, and turns every failure into `ERR_ENGINE`: a store that hangs must end in a
@@ -12,10 +13,7 @@ export function withDeadline(engine: Engine, timeout: Millis): Engine {
   const call = <T>(verb: string, run: () => MaybePromise<T>): MaybePromise<T> => {
     try {
       const result = run()
-      // Some clients' promises are only like promises.
-      return typeof (result as Promise<T> | undefined)?.then === 'function'
-        ? race(result as Promise<T>, verb)
-        : result
+      return isLater(result) ? race(result, verb) : result
     } catch (cause) {
       throw failure(verb, cause)
     }

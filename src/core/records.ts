@@ -2,6 +2,7 @@ import type { Millis } from './duration.ts'
 import type { EndReason, Engine, MaybePromise, SessionRecord } from './engine.ts'
 import { SessionError } from './errors.ts'
 import { expiry } from './judge.ts'
+import { isLater } from './later.ts'
 import { tombstone } from './plan.ts'
 import type { Policy } from './policy.ts'
 import { Queue } from './queue.ts'
@@ -43,7 +44,7 @@ export class Records {
   /** @param fresh - read from the primary, for a decision that ends something */
   load(id: string, fresh: boolean): MaybePromise<SessionRecord | null> {
     const found = this.#engine.load(id, { fresh })
-    return found instanceof Promise ? found.then((record) => expected(record, id)) : expected(found, id)
+    return isLater(found) ? found.then((record) => expected(record, id)) : expected(found, id)
   }
 
   /** Loads those that are neither ended nor expired. */

@@ -12,6 +12,7 @@ import { type EventListener, type Report, reportFailure, reportTo } from './even
 import { Everybody } from './everybody.ts'
 import { type Admission, guard } from './guard.ts'
 import { judge } from './judge.ts'
+import { isLater } from './later.ts'
 import { isUserId } from './ledger.ts'
 import type { Opened } from './plan.ts'
 import { createPolicy, deadlines, type Policy, type SessionsOptions } from './policy.ts'
@@ -89,7 +90,14 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   static {
     engineOf = (sessions) => (sessions as Sessions).#engine
     standingPartsOf = (sessions) => (sessions as Sessions).#standingParts()
-    commitDirectly = (sessions, session, status) => sessions.#commit(session, status)
+    commitDirectly = (sessions, session, status) => {
+      try {
+        return sessions.#commit(session, status)
+      } catch (error) {
+        // A binding of the application's may throw: for whoever waits that is a failure like any other.
+        return Promise.reject(error)
+      }
+    }
   }
 
   /** @throws {SessionError} `ERR_OPTION`, naming the option and the right form */
@@ -133,7 +141,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
         const judged = (record: SessionRecord | null): Opened => {
           return { token, record, verdict: judge(record, token, context, this.policy, notBefore) }
         }
-        opened = judged(loading instanceof Promise ? await loading : loading)
+        opened = judged(isLater(loading) ? await loading : loading)
         // A replica may lag: what ends a session, raises an alarm, or denies that there is one, is for the primary to say.
         if (['unknown', 'replayed'].includes(opened.verdict.kind) || this.#mustEnd(opened))
           opened = judged(await this.#records.load(token.id, true))

@@ -36,9 +36,7 @@ const TOKEN = new RegExp(`^(${ID})\\.(\\d{1,9})\\.((?:${HASH})?)\\.(${HASH})\\.(
 const VISITOR = new RegExp(`^(${ID})\\.(\\d{1,15})\\.(${HASH})$`)
 /** Longer than any token of ours: refused before anything looks at it. */
 const MAX_LENGTH = 256
-/** Which part of a token its secret is. */
-const SECRET = 3
-/** How many tokens are remembered, at some 500 bytes each. */
+/** How many tokens are remembered, at some 300 bytes each. */
 const REMEMBERED = 5_000
 
 /** Draws a session's public id: 128 random bits. */
@@ -117,24 +115,26 @@ export function parseToken(keys: KeyRing, name: string, text: string): Token | n
 
 /**
  * Reads tokens as `parseToken` does, and remembers the last ones that were genuine: until it is renewed a client shows the same
- * one with each request, and four hashes are half of what a request costs. Nothing that is kept says what a token was:
- * the hash by which it is found, and the hashes that the store has, too.
- *
- * @see a lookup by a hash tells by its time nothing of what was hashed
+ * one with each request, and four hashes are half of what a request costs. Of what is kept nothing could be shown: a hash of
+ * the whole, what the token says in the open, and what the store has of its secret, too. Its parent is not among them: that
+ * is one hash less than the store has. A lookup by a hash tells by its time nothing of what was hashed.
  */
 export function tokenReader(keys: KeyRing, name: string): (text: string) => Token | null {
-  const known = new Map<string, Omit<Token, 'secret'>>()
+  const known = new Map<string, Omit<Token, 'parent' | 'secret'>>()
   return (text) => {
     if (text.length > MAX_LENGTH) return null
     const hash = sha256(text)
     const found = known.get(hash)
-    if (found) return { ...found, secret: text.split('.', SECRET + 1)[SECRET]! }
+    if (found) {
+      const [, , parent, secret] = text.split('.', 4) as [string, string, string, string]
+      return { ...found, parent, secret }
+    }
     const token = parseToken(keys, name, text)
     if (!token) return null
-    const { secret: _, id, parent, ...rest } = token
+    const { secret: _secret, parent: _parent, id, ...rest } = token
     if (known.size >= REMEMBERED) known.clear()
     // What was cut out of the text would keep all of it in memory.
-    known.set(hash, { ...rest, id: flat(id), parent: flat(parent) })
+    known.set(hash, { ...rest, id: flat(id) })
     return token
   }
 }

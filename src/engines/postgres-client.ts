@@ -78,23 +78,20 @@ export function runnerOf(client: PgPool | PostgresJs): Run {
 /** As the pool's own `query`, less the timer that pg makes for each: see `Calls`. */
 function queryOf(pool: PgPool, calls: Calls, query: Parameters<PgClient['query']>[0]): Promise<Result> {
   return new Promise((resolve, reject) => {
-    let client: PgClient | undefined
-    let over = false
-    const finish = (error: Error | null | undefined, result?: Result): void => {
-      if (over) return
-      over = true
-      calls.end(call)
-      client?.removeListener('error', finish)
-      client?.release(error ?? undefined)
-      if (error) reject(error)
-      else resolve(result!)
-    }
-    const call = calls.begin(() => finish(new Error('a connection owes an answer for too long')))
-    pool.connect((error, connected) => {
-      if (!connected) return finish(error ?? new Error('the pool gave no connection'))
-      // Whoever asked has been told that there is no answer: none is wanted any more.
-      if (over) return connected.release()
-      client = connected
+    pool.connect((refusal, client) => {
+      if (!client) return reject(refusal ?? new Error('the pool gave no connection'))
+      let over = false
+      const finish = (error: Error | null | undefined, result?: Result): void => {
+        if (over) return
+        over = true
+        calls.end(call)
+        client.removeListener('error', finish)
+        client.release(error ?? undefined)
+        if (error) reject(error)
+        else resolve(result!)
+      }
+      // From now on: a connection that others have kept busy is no worse for it.
+      const call = calls.begin(() => finish(new Error('a connection owes an answer for too long')))
       client.once('error', finish)
       try {
         client.query(query, finish)

@@ -131,13 +131,17 @@ function digits(value: number): string {
   throw new SessionError('ERR_ENGINE', `redis: expected a whole number, 0 or more, but got ${String(value)}`)
 }
 
-/** A stored value: the numbers of its head, and its body: what was JSON, and what came behind it. */
+export function foreign(): SessionError {
+  return new SessionError('ERR_ENGINE', 'redis: a stored value is none of this package')
+}
+
+/** A stored value: the numbers of its head, and its body: what was JSON, and what came behind it, null where nothing did. */
 export interface Value {
   readonly version: number
   readonly seenAt: Millis
   readonly expiresAt: Millis
   readonly json: unknown
-  readonly data: string
+  readonly data: string | null
 }
 
 export function parseValue(text: string): Value {
@@ -147,10 +151,10 @@ export function parseValue(text: string): Value {
   try {
     if (!Number.isSafeInteger(version + seenAt + expiresAt)) throw new Error()
     const feed = text.indexOf('\n', HEAD)
-    const end = feed < 0 ? text.length : feed
-    return { version, seenAt, expiresAt, json: JSON.parse(text.slice(HEAD, end)), data: text.slice(end + 1) }
+    const json = JSON.parse(feed < 0 ? text.slice(HEAD) : text.slice(HEAD, feed))
+    return { version, seenAt, expiresAt, json, data: feed < 0 ? null : text.slice(feed + 1) }
   } catch {
     // The parser's own message would quote the record.
-    throw new SessionError('ERR_ENGINE', 'redis: a stored value is none of this package')
+    throw foreign()
   }
 }

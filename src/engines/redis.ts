@@ -11,7 +11,7 @@
 import type { Engine, SessionRecord, UserLedger } from '../core/engine.ts'
 import { SessionError, shown } from '../core/errors.ts'
 import { type Commands, commandsOf, type RedisClient } from './redis-client.ts'
-import { parseValue, SCRIPTS, touchArguments, type Value, type Write } from './redis-scripts.ts'
+import { foreign, parseValue, SCRIPTS, touchArguments, type Value, type Write } from './redis-scripts.ts'
 import { failing, failure, Writer } from './redis-writer.ts'
 
 export interface RedisOptions {
@@ -128,7 +128,9 @@ function ofRecord(record: SessionRecord, expected: number | null): Write {
 }
 
 function toRecord({ version, seenAt, expiresAt, json, data }: Value): SessionRecord {
-  return { ...(json as SessionRecord), version, seenAt, expiresAt, data }
+  const record = json as SessionRecord
+  if (data === null || typeof record?.id !== 'string') throw foreign()
+  return { ...record, version, seenAt, expiresAt, data }
 }
 
 /** One page of one primary's keys. The cursor names the primary, for a failover may change their order. */

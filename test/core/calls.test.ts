@@ -57,6 +57,29 @@ describe('calls', () => {
       calls.end(call)
     }
   })
+  test('where timers are numbers each has its own, which ends with it', async (t) => {
+    const real = { set: globalThis.setTimeout, clear: globalThis.clearTimeout }
+    const cleared: number[] = []
+    const waiting = new Map<number, NodeJS.Timeout>()
+    t.mock.method(globalThis, 'setTimeout', ((run: () => void, time: number) => {
+      const number = waiting.size + 1
+      waiting.set(number, real.set(run, time))
+      return number
+    }) as never)
+    t.mock.method(globalThis, 'clearTimeout', ((number: number) => {
+      cleared.push(number)
+      real.clear(waiting.get(number))
+    }) as never)
+    const calls = new Calls(20)
+    const given: string[] = []
+    const first = calls.begin(() => given.push('first'))
+    calls.begin(() => given.push('second'))
+    assert.equal(waiting.size, 2)
+    calls.end(first)
+    assert.deepEqual(cleared, [1])
+    await new Promise((resolve) => real.set(resolve, 40))
+    assert.deepEqual(given, ['second'])
+  })
   test('a process with nothing else to do waits for a call, and for no more', () => {
     const file = new URL('../../src/core/calls.ts', import.meta.url)
     const program = `import { Calls } from ${JSON.stringify(file)}

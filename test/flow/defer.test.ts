@@ -1,6 +1,7 @@
 /** Whichever way a ServerResponse is written, it waits for the commit, keeps what was written, and can still be replaced. */
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { Readable, Writable } from 'node:stream'
@@ -140,9 +141,8 @@ const ways: Record<string, Handle> = {
   'writeHeader, its old name': (res) =>
     (plain(res) as unknown as { writeHeader(status: number): ServerResponse }).writeHeader(200).end('body'),
   '_implicitHeader, as old middleware calls it': (res) => {
-    const internal = plain(res) as ServerResponse & { _implicitHeader(): void }
-    internal._implicitHeader()
-    internal._implicitHeader()
+    const internal = plain(res) as ServerResponse & { _header: string | null; _implicitHeader(): void }
+    for (let i = 0; i < 2; i++) if (!internal._header) internal._implicitHeader()
     res.end('body')
   },
   'writeHead, then much later the body': async (res) => {
@@ -251,6 +251,65 @@ describe('the response leaves when the commit is durable, and not before', { con
     })
   }
 
+  test('at once, what hooks into the head can not undo what the session asks for', async () => {
+    const late: unknown[] = []
+    await using site = await start((sessions) =>
+      protect(sessions, (_req, res, session) => {
+        session.csrfToken()
+        const { writeHead } = res
+        res.writeHead = ((...args: Parameters<typeof writeHead>) => {
+          const returned = writeHead.apply(res, args)
+          res.setHeader('cache-control', 'public')
+          return returned
+        }) as typeof writeHead
+        res.end('body')
+        assert.throws(() => res.setHeader('cache-control', 'public'), { code: 'ERR_HTTP_HEADERS_SENT' })
+        late.push(res.headersSent)
+      }),
+    )
+    const { headers } = await get(site)
+    assert.equal(headers['cache-control'], 'no-store, private')
+    assert.deepEqual(late, [true])
+  })
+  test('at once, a head that is asked for by its internal name is sent', async () => {
+    const seen: unknown[] = []
+    await using site = await start((sessions) =>
+      protect(sessions, (_req, res, session) => {
+        session.csrfToken()
+        ;(res as ServerResponse & { _implicitHeader(): void })._implicitHeader()
+        seen.push(res.headersSent)
+        assert.throws(() => res.setHeader('cache-control', 'public'), { code: 'ERR_HTTP_HEADERS_SENT' })
+        res.end('body')
+      }),
+    )
+    const { headers, body } = await get(site)
+    assert.deepEqual([headers['cache-control'], body, seen], ['no-store, private', 'body', [true]])
+  })
+  test('or is cut off, where those of two applications fail: nobody waits for good', async () => {
+    const broken = () =>
+      wrapEngine(memory(), async (verb, call) => {
+        if (verb !== 'create') return call()
+        await pause(5)
+        throw new Error('disk full')
+      })
+    for (const innerFails of [false, true]) {
+      const engine = innerFails ? broken() : memory()
+      const inner = createSessions({ engine, keys: generateKey(), cookie: { name: 'inner' } })
+      await using site = await start(
+        (sessions) =>
+          protect(inner, (req, res, session) => {
+            session.set('b', 1)
+            return protect(sessions, (_req, _res, outer) => {
+              outer.set('a', 1)
+              res.end('both')
+            })(req, res)
+          }),
+        { engine: broken() },
+      )
+      const answer = await get(site).catch((error: NodeJS.ErrnoException) => error)
+      assert.ok(answer instanceof Error ? answer.code === 'ECONNRESET' : answer.status === 503)
+    }
+  })
   test('for the sessions of two applications, one in the other', async () => {
     const inner = createSessions({ engine: memory(), keys: generateKey(), cookie: { name: 'inner' } })
     await using site = await slow((res, _session, req) => {
@@ -616,6 +675,36 @@ describe('a response that was replaced', { concurrency: true }, () => {
     assert.equal(logged.mock.callCount(), 1)
   })
 
+  test('another Promise than the native one waits as well', async () => {
+    const program = `
+      const Native = Promise
+      globalThis.Promise = class extends Native {}
+      const { createSessions, generateKey } = await import('holdfast')
+      const { memory } = await import('holdfast/memory')
+      const { protect } = await import('holdfast/node')
+      const { createServer } = await import('node:http')
+      const shelf = memory()
+      const log = []
+      const create = async (record) => {
+        await new Native((resolve) => setTimeout(resolve, 50))
+        log.push('durable')
+        return shelf.create(record)
+      }
+      const sessions = createSessions({ engine: { ...shelf, create }, keys: generateKey() })
+      const server = createServer(protect(sessions, (_req, res, session) => {
+        session.set('a', 1)
+        res.end('body')
+      })).listen(0, '127.0.0.1', async () => {
+        const response = await fetch('http://127.0.0.1:' + server.address().port)
+        log.push(response.status, response.headers.getSetCookie().length)
+        console.log(JSON.stringify(log))
+        server.close()
+        server.closeAllConnections()
+      })`
+    const flags = ['--conditions=holdfast-source', '--input-type=module', '--eval', program]
+    const { stdout, stderr } = spawnSync(process.execPath, flags, { encoding: 'utf8' })
+    assert.equal(stdout, '["durable",200,1]\n', stderr)
+  })
   test('a defect of the application at commit is a bare 500', async (t) => {
     t.mock.method(console, 'error', () => {})
     const broken: Binding = {

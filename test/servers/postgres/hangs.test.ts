@@ -32,15 +32,16 @@ describe('postgres: connections that hang', { skip: missing, timeout: 120_000 },
     })
   }
 
-  test('pg: whoever was given up while he waited for a connection takes none', async (t) => {
+  test('pg: whoever waits long for a connection does it no harm', async (t) => {
     const pool = new Pool({ connectionString: await server.database(), max: 1, query_timeout: 300 })
     t.after(() => pool.end())
     const engine = postgres(pool)
     await engine.load('x')
     const held = await pool.connect()
-    await assert.rejects(async () => engine.load('x'), { code: 'ERR_ENGINE' })
+    const waiting = Promise.all(Array.from({ length: 3 }, () => engine.load('x')))
+    await sleep(500)
     held.release()
-    assert.equal(await engine.load('x'), undefined)
+    assert.deepEqual(await waiting, [undefined, undefined, undefined])
     assert.deepEqual([pool.totalCount, pool.idleCount, pool.waitingCount], [1, 1, 0])
   })
 
