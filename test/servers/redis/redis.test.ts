@@ -167,6 +167,9 @@ for (const flavour of available('redis', 'valkey')) {
       await assert.rejects(async () => engine.load('b'), refusal('ERR_ENGINE', /another record/))
       await client.set('holdfast:s:c', 'rubbish with a secret')
       await assert.rejects(async () => engine.load('c'), refusal('ERR_ENGINE', /^(?!.*secret)/))
+      await client.set('holdfast:s:e', `${'0'.repeat(68)}{"id":"e"}`)
+      await assert.rejects(async () => engine.load('e'), refusal('ERR_ENGINE', /none of this package/))
+      await client.del('holdfast:s:e')
       await client.hset('holdfast:s:d', 'a', 'b')
       await assert.rejects(async () => engine.load('d'), refusal('ERR_ENGINE', /WRONGTYPE/))
       const ledger = { version: 1, notBefore: 0, credential: null, sessions: [], ending: [] }
