@@ -11,6 +11,7 @@ import { createGzip, gunzipSync } from 'node:zlib'
 import { type Binding, createSessions, generateKey } from 'holdfast'
 import { memory } from 'holdfast/memory'
 import { protect } from 'holdfast/node'
+import { deferResponse, type Outcome } from '../../src/adapters/defer.ts'
 import {
   type AnySession,
   type AnySessions,
@@ -285,29 +286,32 @@ describe('the response leaves when the commit is durable, and not before', { con
     const { headers, body } = await get(site)
     assert.deepEqual([headers['cache-control'], body, seen], ['no-store, private', 'body', [true]])
   })
-  test('or is cut off, where those of two applications fail: nobody waits for good', async () => {
-    const broken = () =>
-      wrapEngine(memory(), async (verb, call) => {
-        if (verb !== 'create') return call()
-        await pause(5)
-        throw new Error('disk full')
+  test('or is cut off, where two wait for one response, and the outer one fails: nobody waits for good', async () => {
+    const effects = { headers: [['X-Effect', 'yes']], vary: 'Cookie', noStore: 'always' } as const
+    const answer = { status: 503, headers: [], body: 'sorry' } as const
+    const fine = { effects, instead: null }
+    const failed = { effects, instead: { answer, error: new Error('disk full') } }
+    const later = (outcome: Outcome) => async () => {
+      await pause(5)
+      return outcome
+    }
+    for (const [inner, outer, status] of [
+      [() => fine, () => fine, 200],
+      [later(fine), () => fine, 200],
+      [() => fine, later(fine), 200],
+      [later(fine), later(fine), 200],
+      [() => fine, later(failed), 503],
+      [later(failed), later(fine), 503],
+      [later(fine), later(failed), 'ECONNRESET'],
+      [later(failed), later(failed), 'ECONNRESET'],
+    ] as const) {
+      await using site = await start(() => (_req, res) => {
+        deferResponse(res, inner)
+        deferResponse(res, outer)
+        res.end('body')
       })
-    for (const innerFails of [false, true]) {
-      const engine = innerFails ? broken() : memory()
-      const inner = createSessions({ engine, keys: generateKey(), cookie: { name: 'inner' } })
-      await using site = await start(
-        (sessions) =>
-          protect(inner, (req, res, session) => {
-            session.set('b', 1)
-            return protect(sessions, (_req, _res, outer) => {
-              outer.set('a', 1)
-              res.end('both')
-            })(req, res)
-          }),
-        { engine: broken() },
-      )
-      const answer = await get(site).catch((error: NodeJS.ErrnoException) => error)
-      assert.ok(answer instanceof Error ? answer.code === 'ECONNRESET' : answer.status === 503)
+      const found = await get(site).catch((error: NodeJS.ErrnoException) => error)
+      assert.equal(found instanceof Error ? found.code : found.status, status)
     }
   })
   test('for the sessions of two applications, one in the other', async () => {
