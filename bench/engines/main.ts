@@ -21,7 +21,7 @@ const { values } = parseArgs({
 const effort: Effort = {
   rounds: Number(values.rounds),
   milliseconds: Number(values.milliseconds),
-  warmUp: 3_000,
+  warmUp: 20_000,
   sessions: 200,
   connections: 16,
 }
