@@ -45,8 +45,7 @@ function contextOf(
   parsed: ParsedRequest = req,
 ): RequestContext {
   // In the form for proxies a target names its host, too (RFC 9112 §3.2.2); routers take the path out of it, and so do we.
-  const given = parsed.originalUrl ?? req.url ?? '/'
-  const target = given.startsWith('/') ? given : given.replace(/^https?:\/\/[^/?#]*/i, '')
+  const target = (parsed.originalUrl ?? req.url ?? '/').replace(/^https?:\/\/[^/?#]*/i, '')
   const query = target.indexOf('?')
   return {
     method: req.method ?? 'GET',

@@ -74,11 +74,7 @@ class NodeHeaders implements HeaderTarget {
 }
 
 function addVary(name: string, target: HeaderTarget): void {
-  const listed =
-    target
-      .get('Vary')
-      ?.split(',')
-      .map((each) => each.trim()) ?? []
+  const listed = (target.get('Vary') ?? '').split(',').map((each) => each.trim())
   const known = listed.some((each) => each === '*' || each.toLowerCase() === name.toLowerCase())
   if (!known) target.set('Vary', [...listed, name].filter(Boolean).join(', '))
 }

@@ -37,13 +37,12 @@ export class Writer {
   }
 
   async write(key: string, write: Write, { confirmed, growing }: Manner): Promise<boolean> {
-    const script = growing ? SCRIPTS.write : SCRIPTS.writeWhenFull
     const args = writeArguments(write, confirmed)
     let said: string
     try {
-      said = String(await this.#send(script, key, args))
+      said = String(await this.run(growing ? SCRIPTS.write : SCRIPTS.writeWhenFull, key, args))
     } catch (error) {
-      said = String(await this.#insist(script, key, write, args, error))
+      said = String(await this.#writeWithin(key, write, args, error))
     }
     if (said === '0' || said === '-1') return false
     if (confirmed && !this.#looked) await this.#look(key)
@@ -51,41 +50,21 @@ export class Writer {
     return true
   }
 
-  async run(script: Script, key: string, args: readonly string[]): Promise<unknown> {
-    try {
-      return await this.#send(script, key, args)
-    } catch (error) {
-      return this.#introduce(script, key, args, error)
-    }
+  /** On a server that is full: renewals, and changes that need no room, go on. */
+  async #writeWithin(key: string, write: Write, args: readonly string[], error: unknown): Promise<unknown> {
+    const full = error instanceof SessionError && error.code === 'ERR_ENGINE_FULL'
+    if (!full || write.expected === null) throw error
+    const reply = await this.run(SCRIPTS.writeWhenFull, key, withinSlack(args))
+    if (Number(reply) < 0) throw error
+    return reply
   }
 
-  #send(script: Script, key: string, args: readonly string[]): Promise<unknown> {
-    return this.#commands.send(key, ['EVALSHA', script.sha, '1', key, ...args])
-  }
-
-  /** Sends the script itself to a server that doesn't know it yet. */
-  async #introduce(script: Script, key: string, args: readonly string[], error: unknown): Promise<unknown> {
-    if (!isUnknownScript(error)) throw failure(error)
-    return failing(this.#commands.send(key, ['EVAL', script.text, '1', key, ...args]))
-  }
-
-  /** On a server that is full renewals go on, and changes that need no room. */
-  async #insist(
-    script: Script,
-    key: string,
-    write: Write,
-    args: readonly string[],
-    first: unknown,
-  ): Promise<unknown> {
-    try {
-      return await this.#introduce(script, key, args, first)
-    } catch (error) {
-      const full = error instanceof SessionError && error.code === 'ERR_ENGINE_FULL'
-      if (!full || write.expected === null) throw error
-      const reply = await this.run(SCRIPTS.writeWhenFull, key, withinSlack(args))
-      if (Number(reply) < 0) throw error
-      return reply
-    }
+  run(script: Script, key: string, args: readonly string[]): Promise<unknown> {
+    const sent = this.#commands.send(key, ['EVALSHA', script.sha, '1', key, ...args])
+    return sent.catch((error) => {
+      if (!isUnknownScript(error)) throw failure(error)
+      return failing(this.#commands.send(key, ['EVAL', script.text, '1', key, ...args]))
+    })
   }
 
   /**
