@@ -1,5 +1,6 @@
 import type { Millis } from './duration.ts'
 import { type ErrorCode, SessionError } from './errors.ts'
+import { isLater } from './later.ts'
 import type { RequestContext } from './request.ts'
 import { drawName } from './token.ts'
 
@@ -85,7 +86,7 @@ function tell(listener: EventListener, event: SessionEvent): void {
   try {
     // The type says void, which an asynchronous function is taken for, and whose rejection would end the process.
     const result: unknown = listener(event)
-    if (result instanceof Promise) result.catch(failed)
+    if (isLater(result)) result.then(undefined, failed)
   } catch (error) {
     failed(error)
   }

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { SessionError } from './errors.ts'
+import { isLater } from './later.ts'
 
 /** A validator that speaks Standard Schema, whose output is the session's data. */
 export type SessionSchema<Data extends object> = StandardSchemaV1<unknown, Data>
@@ -30,8 +31,7 @@ export function parseSchema<Data extends object>(schema: SessionSchema<Data>): S
  */
 export function validate<Data extends object>(schema: SessionSchema<Data>, value: unknown): Data {
   const result = schema['~standard'].validate(value)
-  if (result instanceof Promise)
-    throw new SessionError('ERR_SESSION_DATA', 'The schema must validate synchronously')
+  if (isLater(result)) throw new SessionError('ERR_SESSION_DATA', 'The schema must validate synchronously')
   if (!result.issues) return result.value
   const where = result.issues.map(({ path = [] }) =>
     path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.'),
