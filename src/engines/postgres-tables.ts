@@ -93,13 +93,19 @@ export type Statements = Record<
   Statement
 >
 
-/** @param prepared - whether connections keep them, under names */
+/**
+ * `load` takes its keys as JSON, and looks for one after another: as many as PostgreSQL may guess that there are, it goes by the
+ * index, and plans once for each connection. For `id = ANY ($1)` it plans anew each time, or reads a small table whole.
+ *
+ * @param prepared - whether connections keep them, under names
+ */
 export function statementsOf(tables: PostgresTables, prepared: boolean): Statements {
   const { sessions, users, version } = namesOf(tables)
   const columns = 'id, version, user_id, seen_at, expires_at, record'
   const verbs: Record<keyof Statements, string> = {
     version: `SELECT max(version) FROM ${version}`,
-    load: `SELECT ${columns} FROM ${sessions} WHERE id = $1`,
+    load: `SELECT found.* FROM json_array_elements_text($1::text::json) AS wanted (key)
+      CROSS JOIN LATERAL (SELECT ${columns} FROM ${sessions} WHERE id = wanted.key OFFSET 0) AS found`,
     create: `INSERT INTO ${sessions} (version, user_id, seen_at, expires_at, record, id)
       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`,
     replace: `UPDATE ${sessions} SET version = $1, user_id = $2, seen_at = greatest(seen_at, $3),

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Engine } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
 import type { RecordFilter } from '../core/filter.ts'
+import { Batch } from './batch.ts'
 import {
   type PgPool,
   type PostgresJs,
@@ -145,12 +146,18 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
     return { records: found, ...(Number(count) < limit ? {} : { next: String(last) }) }
   }
 
+  const batch = new Batch((ids) =>
+    run('load', [JSON.stringify(ids)], ({ rows }) => {
+      const found = new Map(rows.map((row) => [String(row[0]), row]))
+      return ids.map((id) => found.get(id) ?? null)
+    }),
+  )
+
   return {
     name: 'postgres',
     shared: true,
 
-    load: (id) =>
-      run('load', [toColumn(id)], ({ rows: [row] }) => (row ? toRecord(sessionRow(row)) : undefined)),
+    load: (id) => batch.load(toColumn(id)).then((row) => (row ? toRecord(sessionRow(row)) : undefined)),
 
     create: (record) => run('create', fromRecord(record), isOne),
 

@@ -10,6 +10,7 @@
 
 import type { Engine, SessionRecord, UserLedger } from '../core/engine.ts'
 import { SessionError, shown } from '../core/errors.ts'
+import { Batch } from './batch.ts'
 import { type Commands, commandsOf, type RedisClient } from './redis-client.ts'
 import { foreign, parseValue, SCRIPTS, touchArguments, type Value, type Write } from './redis-scripts.ts'
 import { failing, failure, Writer } from './redis-writer.ts'
@@ -36,11 +37,18 @@ export function redis(client: RedisClient, options: RedisOptions = {}): Engine {
   const sessionKey = (id: string) => `${prefix}s:${toKey(id)}`
   const userKey = (userId: string) => `${prefix}u:${toKey(userId)}`
 
-  /** A replica refuses `GETEX`, which counts as a write; and a cluster's client may send it `GET`. */
+  const batch = new Batch<unknown>(async (keys) => {
+    const [replies] = await commands.sendAll(keys[0]!, [['MGET', ...keys]])
+    if (replies instanceof Error) throw replies
+    if (!Array.isArray(replies) || replies.length !== keys.length) throw new Error('unexpected reply to MGET')
+    return replies
+  })
+
+  /** A replica refuses `GETEX`, which counts as a write; and a cluster's client may send it what only reads. */
   function read<T>(key: string, fresh: boolean, made: (value: Value) => T): Promise<T | undefined> {
-    const command = fresh || commands!.cluster ? 'GETEX' : 'GET'
-    return commands!.send(key, [command, key]).then(
-      (reply) => (reply === null || reply === undefined ? undefined : made(parseValue(String(reply)))),
+    const reply = fresh || commands!.cluster ? commands!.send(key, ['GETEX', key]) : batch.load(key)
+    return reply.then(
+      (text) => (text === null || text === undefined ? undefined : made(parseValue(String(text)))),
       (error) => {
         throw failure(error)
       },
@@ -77,7 +85,7 @@ export function redis(client: RedisClient, options: RedisOptions = {}): Engine {
     },
 
     loadUser: (userId) =>
-      read(userKey(userId), false, ({ version, json }) => {
+      read(userKey(userId), true, ({ version, json }) => {
         const ledger = { ...(json as UserLedger), version }
         if (ledger.userId === userId) return ledger
         throw new SessionError('ERR_ENGINE', 'redis: the server returned another ledger than was asked for')

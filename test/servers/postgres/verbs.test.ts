@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, QueryResult } from 'pg'
+import type { SessionRecord } from '../../../src/core/engine.ts'
 import { type PgPool, postgres } from '../../../src/engines/postgres.ts'
 import { Client, serve } from '../../attacks/support.ts'
 import { HOUR, MINUTE, recordOf } from '../../core/fixtures.ts'
@@ -35,6 +36,43 @@ describe('postgres: what requests cost, counted at the server', { skip: missing 
       assert.deepEqual(ended, ['SELECT', 'UPDATE', 'SELECT', 'UPDATE'].sort())
     })
   }
+
+  for (const client of ['pg', 'postgres.js'] as const) {
+    test(`${client}: reads that are asked for at once are one statement, and each has an outcome of its own`, async () => {
+      const url = await server.database()
+      await server.query('CREATE EXTENSION pg_stat_statements', databaseOf(url))
+      const engine = postgres(client === 'pg' ? server.pool(url) : server.sql(url, { fetch_types: false }))
+      const ids = ['plain', 'with"quote', 'back\\slash', '{braces},', 'NULL', '"', '\0', '\ud800', '', ' ']
+      for (const id of ids) await engine.create(recordOf({ id }))
+      await engine.create(recordOf({ id: 'broken' }))
+      await server.query("UPDATE holdfast_sessions SET record = '{' WHERE id = 'broken'", databaseOf(url))
+      let found: PromiseSettledResult<SessionRecord | undefined>[] = []
+      const sent = await statements(url, async () => {
+        found = await Promise.allSettled([...ids, 'absent', 'plain', 'broken'].map((id) => engine.load(id)))
+      })
+      assert.deepEqual(sent, ['SELECT'])
+      const outcomes = found.map((each) => (each.status === 'fulfilled' ? each.value?.id : each.status))
+      assert.deepEqual(outcomes, [...ids, undefined, 'plain', 'rejected'])
+    })
+  }
+
+  test('a read goes by the primary key, and is planned once for each connection', async () => {
+    const pool = server.pool(await server.database(), { max: 1 })
+    const engine = postgres(pool)
+    for (let n = 0; n < 300; n++) {
+      await engine.load('x')
+      await engine.create(recordOf({ id: `session-${n}` }))
+    }
+    const prepared = await pool.query("SELECT * FROM pg_prepared_statements WHERE name ~ '_load_'")
+    const { name, generic_plans } = prepared.rows[0]
+    assert.equal(generic_plans, '295')
+    for (const before of ['SELECT 1', 'ANALYZE']) {
+      await pool.query(before)
+      const { rows } = await pool.query(`EXPLAIN EXECUTE ${name} ('["a","b"]')`)
+      const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+      assert.match(plan, /Index Scan using holdfast_sessions_pkey/)
+    }
+  })
 
   test('each statement is prepared once for each connection, and not at all with prepare: false', async () => {
     for (const [prepare, expected] of [

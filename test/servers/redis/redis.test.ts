@@ -56,19 +56,51 @@ for (const flavour of available('redis', 'valkey')) {
       let trips = 0
       wire.onRequest = () => trips++
       await visit(sessions, browser, at, (session) => assert.equal(session.get('a'), 1))
-      assert.deepEqual(await callsOf(observer), { get: 1 })
+      assert.deepEqual(await callsOf(observer), { mget: 1 })
       assert.equal(trips, 1)
 
       await visit(sessions, browser, post(at), (session) => session.set('a', 2))
       // What the script runs inside is counted by the server as well.
       const write = { evalsha: 1, getrange: 1, set: 1 }
-      assert.deepEqual(await callsOf(observer), { get: 1, ...write })
+      assert.deepEqual(await callsOf(observer), { mget: 1, ...write })
       assert.equal(trips, 3)
 
       await visit(sessions, browser, { now: at.now + 240_000 }, () => {})
       const touch = { evalsha: 1, getrange: 1, setrange: 1, pexpireat: 1 }
-      assert.deepEqual(await callsOf(observer), { get: 1, ...touch })
+      assert.deepEqual(await callsOf(observer), { mget: 1, ...touch })
       assert.equal(trips, 5)
+    })
+
+    test('reads that are asked for at once are one command, and each has an outcome of its own', async (t) => {
+      const { port } = await startRedis(t, flavour)
+      const wire = await Wire.open(t, port)
+      const [client, observer] = [open(t, wire.port, { maxRetriesPerRequest: 0 }), open(t, port)]
+      const nodeRedis = await createClient({ url: `redis://127.0.0.1:${wire.port}` })
+        .on('error', () => {})
+        .connect()
+      t.after(() => nodeRedis.destroy())
+      const ids = Array.from({ length: 120 }, (_, n) => `session-${n}`)
+      for (const id of ids) await redis(client).create(fresh(id))
+      await observer.set('holdfast:s:session-7', 'rubbish')
+      await observer.del('holdfast:s:session-8')
+      for (const engine of [redis(client), redis(nodeRedis)]) {
+        await callsOf(observer)
+        const found = await Promise.allSettled(ids.map((id) => engine.load(id)))
+        assert.deepEqual(await callsOf(observer), { mget: 2 })
+        for (const [n, outcome] of found.entries()) {
+          if (n === 7) assert.equal(outcome.status, 'rejected')
+          else assert.equal(outcome.status === 'fulfilled' && outcome.value?.id, n === 8 ? undefined : ids[n])
+        }
+        // What fails for all fails for nobody who comes later.
+        wire.onAnswer = () => wire.cut()
+        const cut = await Promise.allSettled([engine.load('session-1'), engine.load('session-2')])
+        assert.deepEqual(
+          cut.map((each) => each.status),
+          ['rejected', 'rejected'],
+        )
+        wire.onAnswer = null
+        await until(async () => (await engine.load('session-1'))?.id === 'session-1')
+      }
     })
 
     test('a full server refuses new sessions and what grows, and nothing else', async (t) => {
@@ -171,7 +203,8 @@ for (const flavour of available('redis', 'valkey')) {
       await assert.rejects(async () => engine.load('e'), refusal('ERR_ENGINE', /none of this package/))
       await client.del('holdfast:s:e')
       await client.hset('holdfast:s:d', 'a', 'b')
-      await assert.rejects(async () => engine.load('d'), refusal('ERR_ENGINE', /WRONGTYPE/))
+      // MGET takes it for nothing; whoever is told that there is no session reads once more before he believes it.
+      await assert.rejects(async () => engine.load('d', { fresh: true }), refusal('ERR_ENGINE', /WRONGTYPE/))
       const ledger = { version: 1, notBefore: 0, credential: null, sessions: [], ending: [] }
       await engine.replaceUser({ userId: 'ada', ...ledger, expiresAt: Date.now() + HOUR }, 0)
       await client.rename('holdfast:u:ada', 'holdfast:u:bob')
