@@ -85,7 +85,7 @@ export function redis(client: RedisClient, options: RedisOptions = {}): Engine {
     },
 
     loadUser: (userId) =>
-      read(userKey(userId), true, ({ version, json }) => {
+      read(userKey(userId), false, ({ version, json }) => {
         const ledger = { ...(json as UserLedger), version }
         if (ledger.userId === userId) return ledger
         throw new SessionError('ERR_ENGINE', 'redis: the server returned another ledger than was asked for')
