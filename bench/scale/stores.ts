@@ -63,7 +63,7 @@ export const STORES: Readonly<Record<StoreName, (scope: Scope) => Promise<Store>
     const client = new Redis(server.port, '127.0.0.1', { enableAutoPipelining: true })
     scope.after(() => client.disconnect())
     const put = (key: string, version: number, seenAt: number, expiresAt: number, body: string) => {
-      const args = writeArguments({ expected: null, version, seenAt, expiresAt, body }, false)
+      const args = writeArguments({ expected: null, version, seenAt, expiresAt, body })
       return ['set', key, args.slice(1, 6).join(''), 'PXAT', String(expiresAt)]
     }
     return {

@@ -1,48 +1,46 @@
-/** Reads that are asked for at once, sent as one. @module */
+/** What is asked for at once, sent as one. @module */
 
 import { setImmediate } from 'node:timers'
 
 /** So that no batch keeps a server, or a connection, from the others for long. */
 const MOST = 100
 
-interface Waiting<Found> {
-  readonly key: string
-  readonly resolve: (found: Found | null) => void
+interface Waiting<Asked, Answer> {
+  readonly asked: Asked
+  readonly resolve: (answer: Answer) => void
   readonly reject: (error: unknown) => void
 }
 
 /**
- * Gathers the keys that are asked for in one turn of the event loop, and reads them together: most of what a read costs a
- * process is what its client does for each command. Whoever is alone waits for nobody.
+ * Gathers what is asked for in one turn of the event loop, and asks it together: most of what a command costs a process is what
+ * its client does for each. Whoever is alone waits for nobody.
  */
-export class Batch<Found> {
-  readonly #read: (keys: readonly string[]) => Promise<readonly (Found | null)[]>
-  #waiting: Waiting<Found>[] = []
+export class Batch<Asked, Answer> {
+  readonly #askAll: (asked: readonly Asked[]) => Promise<readonly Answer[]>
+  #waiting: Waiting<Asked, Answer>[] = []
 
-  /** @param read - finds a value, or null, for each key, in their order */
-  constructor(read: (keys: readonly string[]) => Promise<readonly (Found | null)[]>) {
-    this.#read = read
+  /** @param askAll - has an answer for each, in their order */
+  constructor(askAll: (asked: readonly Asked[]) => Promise<readonly Answer[]>) {
+    this.#askAll = askAll
   }
 
-  load(key: string): Promise<Found | null> {
+  ask(asked: Asked): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const count = this.#waiting.push({ key, resolve, reject })
-      if (count === 1) setImmediate(() => this.#send())
-      else if (count === MOST) this.#send()
+      const count = this.#waiting.push({ asked, resolve, reject })
+      if (count === 1) setImmediate(() => void this.#send())
+      else if (count === MOST) void this.#send()
     })
   }
 
-  #send(): void {
+  async #send(): Promise<void> {
     const waiting = this.#waiting
     if (waiting.length === 0) return
     this.#waiting = []
-    this.#read(waiting.map(({ key }) => key)).then(
-      (found) => {
-        for (let index = 0; index < waiting.length; index++) waiting[index]!.resolve(found[index]!)
-      },
-      (error: unknown) => {
-        for (const { reject } of waiting) reject(error)
-      },
-    )
+    try {
+      const answers = await this.#askAll(waiting.map(({ asked }) => asked))
+      for (let index = 0; index < waiting.length; index++) waiting[index]!.resolve(answers[index]!)
+    } catch (error) {
+      for (const { reject } of waiting) reject(error)
+    }
   }
 }

@@ -146,7 +146,7 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
     return { records: found, ...(Number(count) < limit ? {} : { next: String(last) }) }
   }
 
-  const batch = new Batch((ids) =>
+  const batch = new Batch((ids: readonly string[]) =>
     run('load', [JSON.stringify(ids)], ({ rows }) => {
       const found = new Map(rows.map((row) => [String(row[0]), row]))
       return ids.map((id) => found.get(id) ?? null)
@@ -157,7 +157,7 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
     name: 'postgres',
     shared: true,
 
-    load: (id) => batch.load(toColumn(id)).then((row) => (row ? toRecord(sessionRow(row)) : undefined)),
+    load: (id) => batch.ask(toColumn(id)).then((row) => (row ? toRecord(sessionRow(row)) : undefined)),
 
     create: (record) => run('create', fromRecord(record), isOne),
 

@@ -55,6 +55,13 @@ export interface Primary {
   send(command: readonly string[]): Promise<unknown>
 }
 
+/** Sends a command without waiting for others that could go with it: they have been gathered already. */
+export async function sendNow(commands: Commands, key: string, command: readonly string[]): Promise<unknown> {
+  const [reply] = await commands.sendAll(key, [command])
+  if (reply instanceof Error) throw reply
+  return reply
+}
+
 /** What a server says that doesn't have the key, or not now: the command was not performed. */
 const ELSEWHERE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
 

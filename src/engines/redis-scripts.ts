@@ -1,5 +1,5 @@
 /**
- * What runs inside Redis: one script for each kind of write, each of one key. A value is a head of fixed width, the record as
+ * What runs inside Redis: one script for each kind of write. A value is a head of fixed width, the record as
  * JSON, and behind a line feed, which JSON has none of, the session's data as they are. One `GET` reads it whole, and a touch
  * overwrites two numbers in it, whatever its length.
  * @module
@@ -21,7 +21,7 @@ const STAMP = 20
 export const HEAD = 3 * DIGITS + STAMP
 
 /** More than a renewal adds to a record. */
-const SLACK = 128
+export const SLACK = '128'
 
 /**
  * Names this primary, when a replica of it answers: its last acknowledgement is at most two seconds old, and they come every
@@ -41,25 +41,31 @@ const LATER = `
 local function later(a, b) if a > b then return a end return b end`
 
 /**
- * ARGV: the version expected, '' for none; the value; '1' to look for replicas; by how many bytes it may grow. The last two may be absent.
- * Says -1 when it grows by more, 0 when it lost, 1 when it wrote, and instead the name of the primary when a replica gets it,
- * too.
+ * ARGV: for each key the version expected, '' for none, and the value; behind them '1' to look for replicas, and by how many bytes
+ * a value may grow. The last two may be absent. Says for each key -1 when it grows by more, 0 when it lost, 1 when it wrote, '?' where
+ * something else is stored; and instead of the first 1 the name of the primary when a replica gets it, too.
  * Clients send again what a broken connection left unanswered: by its stamp a write knows that it was there already.
  */
 const WRITE = `${LATER}${REPLICATED}
-local head = redis.call('GETRANGE', KEYS[1], 0, ${HEAD - 1})
-if head:sub(1, ${DIGITS}) ~= ARGV[1] then
-  if head:sub(${3 * DIGITS + 1}) ~= ARGV[2]:sub(${3 * DIGITS + 1}, ${HEAD}) then return 0 end
-else
-  local value = ARGV[2]
+local replicas, slack = ARGV[2 * #KEYS + 1], ARGV[2 * #KEYS + 2]
+local function swap(key, expected, value)
+  local head = redis.pcall('GETRANGE', key, 0, ${HEAD - 1})
+  if type(head) ~= 'string' then return '?' end
+  if head:sub(1, ${DIGITS}) ~= expected then
+    return head:sub(${3 * DIGITS + 1}) == value:sub(${3 * DIGITS + 1}, ${HEAD}) and 1 or 0
+  end
   local seen = later(head:sub(${DIGITS + 1}, ${2 * DIGITS}), value:sub(${DIGITS + 1}, ${2 * DIGITS}))
   local expires = later(head:sub(${2 * DIGITS + 1}, ${3 * DIGITS}), value:sub(${2 * DIGITS + 1}, ${3 * DIGITS}))
-  if ARGV[4] and #value > redis.call('STRLEN', KEYS[1]) + tonumber(ARGV[4]) then return -1 end
+  if slack and #value > redis.call('STRLEN', key) + tonumber(slack) then return -1 end
   value = value:sub(1, ${DIGITS}) .. seen .. expires .. value:sub(${3 * DIGITS + 1})
-  redis.call('SET', KEYS[1], value, 'PXAT', math.max(1, tonumber(expires)))
+  redis.call('SET', key, value, 'PXAT', math.max(1, tonumber(expires)))
+  return 1
 end
-local primary = ARGV[3] == '1' and replicated() or ''
-return primary ~= '' and primary or 1`
+local said = {}
+for index, key in ipairs(KEYS) do said[index] = swap(key, ARGV[2 * index - 1], ARGV[2 * index]) end
+local primary = replicas == '1' and said[1] == 1 and replicated() or ''
+if primary ~= '' then said[1] = primary end
+return said`
 
 /** ARGV: the version expected, seenAt, expiresAt. */
 const TOUCH = `${LATER}
@@ -105,21 +111,11 @@ export interface Write {
   readonly body: string
 }
 
-/** @param replicas - whether to ask for them */
-export function writeArguments(
-  { expected, version, seenAt, expiresAt, body }: Write,
-  replicas: boolean,
-): string[] {
+export function writeArguments({ expected, version, seenAt, expiresAt, body }: Write): string[] {
   written++
   const stamp = writer + written.toString(36).padStart(STAMP - writer.length, '0')
   const value = digits(version) + digits(seenAt) + digits(expiresAt) + stamp + body
-  const args = [expected === null ? '' : digits(expected), value]
-  return replicas ? [...args, '1'] : args
-}
-
-/** The same write, for a value that may hardly grow. */
-export function withinSlack([expected = '', value = '', replicas = '0']: readonly string[]): string[] {
-  return [expected, value, replicas, String(SLACK)]
+  return [expected === null ? '' : digits(expected), value]
 }
 
 export function touchArguments(version: number, seenAt: Millis, expiresAt: Millis): string[] {

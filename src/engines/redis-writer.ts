@@ -1,14 +1,16 @@
 /** Runs the scripts of the Redis engine, and waits for replicas where that is asked for. @module */
 
 import { SessionError } from '../core/errors.ts'
-import type { Commands } from './redis-client.ts'
+import { Batch } from './batch.ts'
+import { type Commands, sendNow } from './redis-client.ts'
 import {
   EVICTION,
+  foreign,
   MARK,
   SCRIPTS,
   type Script,
+  SLACK,
   type Write,
-  withinSlack,
   writeArguments,
 } from './redis-scripts.ts'
 
@@ -28,6 +30,13 @@ export interface Manner {
 
 export class Writer {
   readonly #commands: Commands
+  /** Of those that wait for no replica. In a Cluster the keys of one script would have to be in one slot. */
+  readonly #batch = new Batch<{ key: string; args: readonly string[] }, unknown>(async (writes) => {
+    const keys = writes.map(({ key }) => key)
+    const args = writes.flatMap((write) => write.args)
+    const send: Commands['send'] = (key, command) => sendNow(this.#commands, key, command)
+    return repliesOf(await this.run(SCRIPTS.write, keys, args, send), keys.length)
+  })
   /** By primary, what was asked of its replicas last. */
   readonly #confirmations = new Map<string, Confirmation>()
   #looked = false
@@ -37,33 +46,48 @@ export class Writer {
   }
 
   async write(key: string, write: Write, { confirmed, growing }: Manner): Promise<boolean> {
-    const args = writeArguments(write, confirmed)
+    const args = writeArguments(write)
+    const together = growing && !confirmed && !this.#commands.cluster
     let said: string
     try {
-      said = String(await this.run(growing ? SCRIPTS.write : SCRIPTS.writeWhenFull, key, args))
+      said = String(
+        together
+          ? await this.#batch.ask({ key, args })
+          : await this.#writeAlone(key, growing, [...args, confirmed ? '1' : '0']),
+      )
     } catch (error) {
       said = String(await this.#writeWithin(key, write, args, error))
     }
+    if (said === '?') throw foreign()
     if (said === '0' || said === '-1') return false
     if (confirmed && !this.#looked) await this.#look(key)
     if (said !== '1') await this.#confirm(said, key)
     return true
   }
 
+  async #writeAlone(key: string, growing: boolean, args: readonly string[]): Promise<unknown> {
+    return repliesOf(await this.run(growing ? SCRIPTS.write : SCRIPTS.writeWhenFull, [key], args), 1)[0]
+  }
+
   /** On a server that is full: renewals, and changes that need no room, go on. */
   async #writeWithin(key: string, write: Write, args: readonly string[], error: unknown): Promise<unknown> {
     const full = error instanceof SessionError && error.code === 'ERR_ENGINE_FULL'
     if (!full || write.expected === null) throw error
-    const reply = await this.run(SCRIPTS.writeWhenFull, key, withinSlack(args))
-    if (Number(reply) < 0) throw error
-    return reply
+    const said = await this.#writeAlone(key, false, [...args, '0', SLACK])
+    if (Number(said) < 0) throw error
+    return said
   }
 
-  run(script: Script, key: string, args: readonly string[]): Promise<unknown> {
-    const sent = this.#commands.send(key, ['EVALSHA', script.sha, '1', key, ...args])
-    return sent.catch((error) => {
+  run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    send = this.#commands.send,
+  ): Promise<unknown> {
+    const rest = [String(keys.length), ...keys, ...args]
+    return send(keys[0]!, ['EVALSHA', script.sha, ...rest]).catch((error) => {
       if (!isUnknownScript(error)) throw failure(error)
-      return failing(this.#commands.send(key, ['EVAL', script.text, '1', key, ...args]))
+      return failing(send(keys[0]!, ['EVAL', script.text, ...rest]))
     })
   }
 
@@ -122,6 +146,12 @@ class Confirmation {
   running: Promise<void> | undefined
   next: Promise<void> | undefined
   restingUntil = 0
+}
+
+/** One for each key, or the connection's replies have shifted. */
+export function repliesOf(reply: unknown, count: number): readonly unknown[] {
+  if (Array.isArray(reply) && reply.length === count) return reply
+  throw foreign()
 }
 
 function isUnknownScript(error: unknown): boolean {

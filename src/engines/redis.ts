@@ -1,6 +1,6 @@
 /**
  * Sessions in Redis 7 or Valkey, alone or as a Cluster, through the client that you have: ioredis (the reference), iovalkey
- * or node-redis. One command for each read; one script, of one key, for each write.
+ * or node-redis. One command for each read and one script for each write, or one for all of a moment.
  *
  * What a failover does: Redis acknowledges a write before its replicas have it. Logins and endings are answered when one
  * replica has them, where there is one that answers; `docs/engines.md` says what remains.
@@ -11,9 +11,9 @@
 import type { Engine, SessionRecord, UserLedger } from '../core/engine.ts'
 import { SessionError, shown } from '../core/errors.ts'
 import { Batch } from './batch.ts'
-import { type Commands, commandsOf, type RedisClient } from './redis-client.ts'
+import { type Commands, commandsOf, type RedisClient, sendNow } from './redis-client.ts'
 import { foreign, parseValue, SCRIPTS, touchArguments, type Value, type Write } from './redis-scripts.ts'
-import { failing, failure, Writer } from './redis-writer.ts'
+import { failing, failure, repliesOf, Writer } from './redis-writer.ts'
 
 export interface RedisOptions {
   /** What every key begins with. Two applications in one database need two. @defaultValue 'holdfast:' */
@@ -37,16 +37,13 @@ export function redis(client: RedisClient, options: RedisOptions = {}): Engine {
   const sessionKey = (id: string) => `${prefix}s:${toKey(id)}`
   const userKey = (userId: string) => `${prefix}u:${toKey(userId)}`
 
-  const batch = new Batch<unknown>(async (keys) => {
-    const [replies] = await commands.sendAll(keys[0]!, [['MGET', ...keys]])
-    if (replies instanceof Error) throw replies
-    if (!Array.isArray(replies) || replies.length !== keys.length) throw new Error('unexpected reply to MGET')
-    return replies
+  const batch = new Batch<string, unknown>(async (keys) => {
+    return repliesOf(await sendNow(commands, keys[0]!, ['MGET', ...keys]), keys.length)
   })
 
   /** A replica refuses `GETEX`, which counts as a write; and a cluster's client may send it what only reads. */
   function read<T>(key: string, fresh: boolean, made: (value: Value) => T): Promise<T | undefined> {
-    const reply = fresh || commands!.cluster ? commands!.send(key, ['GETEX', key]) : batch.load(key)
+    const reply = fresh || commands!.cluster ? commands!.send(key, ['GETEX', key]) : batch.ask(key)
     return reply.then(
       (text) => (text === null || text === undefined ? undefined : made(parseValue(String(text)))),
       (error) => {
@@ -81,7 +78,7 @@ export function redis(client: RedisClient, options: RedisOptions = {}): Engine {
 
     touch: async (id, version, seenAt, expiresAt) => {
       const args = touchArguments(version, seenAt, expiresAt)
-      return Number(await writer.run(SCRIPTS.touch, sessionKey(id), args)) === 1
+      return Number(await writer.run(SCRIPTS.touch, [sessionKey(id)], args)) === 1
     },
 
     loadUser: (userId) =>
@@ -123,8 +120,11 @@ function check(options: RedisOptions): string {
   )
 }
 
+const PLAIN = /^[\w.@+-]*$/
+
 /** Writes each UTF-16 code unit that isn't plain as `%` and four digits: lone surrogates would all become one. */
 function toKey(text: string): string {
+  if (PLAIN.test(text)) return text
   return text.replace(/[^\w.@+-]/g, (unit) => `%${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 

@@ -8,13 +8,13 @@ import { Batch } from '../../src/engines/batch.ts'
 describe('batch', () => {
   test('what one turn of the event loop asks for is one read, and each gets its own', async () => {
     const reads: (readonly string[])[] = []
-    const batch = new Batch(async (keys) => {
+    const batch = new Batch(async (keys: readonly string[]) => {
       reads.push(keys)
       return keys.map((key) => (key === 'none' ? null : `value of ${key}`))
     })
-    const first = Promise.all(['a', 'none', 'a', 'b'].map((key) => batch.load(key)))
+    const first = Promise.all(['a', 'none', 'a', 'b'].map((key) => batch.ask(key)))
     await turn()
-    const second = batch.load('c')
+    const second = batch.ask('c')
     assert.deepEqual(await first, ['value of a', null, 'value of a', 'value of b'])
     assert.equal(await second, 'value of c')
     assert.deepEqual(reads, [['a', 'none', 'a', 'b'], ['c']])
@@ -22,25 +22,25 @@ describe('batch', () => {
 
   test('those who come while it is read are in the next', async () => {
     const reads: (readonly string[])[] = []
-    const batch: Batch<string> = new Batch(async (keys) => {
+    const batch: Batch<string, string> = new Batch(async (keys) => {
       reads.push(keys)
-      if (keys.includes('a')) void batch.load('late')
+      if (keys.includes('a')) void batch.ask('late')
       return keys
     })
-    await batch.load('a')
+    await batch.ask('a')
     await turn()
     assert.deepEqual(reads, [['a'], ['late']])
   })
 
   test('a hundred and no more go together, and all are answered', async () => {
     const sizes: number[] = []
-    const batch = new Batch(async (keys) => {
+    const batch = new Batch(async (keys: readonly string[]) => {
       sizes.push(keys.length)
       return keys
     })
     for (const count of [99, 100, 101, 250]) {
       const keys = Array.from({ length: count }, (_, n) => String(n))
-      assert.deepEqual(await Promise.all(keys.map((key) => batch.load(key))), keys)
+      assert.deepEqual(await Promise.all(keys.map((key) => batch.ask(key))), keys)
     }
     assert.deepEqual(sizes, [99, 100, 100, 1, 100, 100, 50])
   })
@@ -52,11 +52,11 @@ describe('batch', () => {
       if (reads === 1) throw new Error('down')
       return ['again']
     })
-    const failed = await Promise.allSettled([batch.load('a'), batch.load('b')])
+    const failed = await Promise.allSettled([batch.ask('a'), batch.ask('b')])
     assert.deepEqual(
       failed.map((each) => each.status === 'rejected' && each.reason.message),
       ['down', 'down'],
     )
-    assert.equal(await batch.load('a'), 'again')
+    assert.equal(await batch.ask('a'), 'again')
   })
 })

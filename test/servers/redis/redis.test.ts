@@ -103,6 +103,41 @@ for (const flavour of available('redis', 'valkey')) {
       }
     })
 
+    test('writes that are asked for at once are one script, and each has an outcome of its own', async (t) => {
+      const { port } = await startRedis(t, flavour)
+      const wire = await Wire.open(t, port)
+      const [client, observer] = [open(t, wire.port), open(t, port)]
+      const engine = redis(client)
+      const ids = Array.from({ length: 120 }, (_, n) => `session-${n}`)
+      const visitor = { userId: null }
+      assert.ok((await Promise.all(ids.map((id) => engine.create(fresh(id, visitor))))).every(Boolean))
+      await observer.del('holdfast:s:session-5', 'holdfast:s:session-6')
+      await observer.hset('holdfast:s:session-5', 'a', 'b')
+      const replace = (expected: number) =>
+        ids.map((id, n) =>
+          engine.replace(
+            fresh(id, { ...visitor, version: n === 7 ? 4 : expected + 1 }),
+            n === 7 ? 3 : expected,
+          ),
+        )
+      await callsOf(observer)
+      const written = await Promise.allSettled(replace(1))
+      assert.equal((await callsOf(observer)).evalsha, 2)
+      for (const [n, outcome] of written.entries()) {
+        if (n === 5) assert.equal(outcome.status, 'rejected')
+        else assert.equal(outcome.status === 'fulfilled' && outcome.value, n !== 6 && n !== 7, ids[n])
+      }
+      // Sent again where the connection broke before the answer, each finds that it was written.
+      wire.onAnswer = () => {
+        wire.onAnswer = null
+        wire.cut()
+      }
+      const again = await Promise.allSettled(replace(2))
+      assert.equal(wire.onAnswer, null)
+      assert.equal(again.filter((each) => each.status === 'fulfilled' && each.value).length, 117)
+      assert.equal((await engine.load('session-0'))?.version, 3)
+    })
+
     test('a full server refuses new sessions and what grows, and nothing else', async (t) => {
       const { port } = await startRedis(t, flavour)
       const client = open(t, port)
@@ -121,7 +156,12 @@ for (const flavour of available('redis', 'valkey')) {
       assert.equal((await engine.load('grows'))?.version, 1)
 
       assert.equal((await engine.load('read'))?.data, big.data)
-      assert.equal(await engine.replace(fresh('shrinks', { version: 2 }), 1), true)
+      const [shrunk, refused] = await Promise.allSettled([
+        engine.replace(fresh('shrinks', { version: 2 }), 1),
+        engine.replace(grown, 1),
+      ])
+      assert.equal(shrunk.status === 'fulfilled' && shrunk.value, true)
+      assert.equal(refused.status, 'rejected')
       const renewed = { current: 'c'.repeat(43), parent: 'p'.repeat(43) }
       assert.equal(await engine.replace(fresh('renews', { ...big, version: 2, secrets: renewed }), 1), true)
       assert.equal(await engine.touch('touched', 1, Date.now() + 5, Date.now() + 2 * HOUR), true)
@@ -354,6 +394,15 @@ describe('a primary with a replica', () => {
     await until(async () => (await engine.load('a'))?.id === 'a')
     await assert.rejects(async () => engine.load('a', { fresh: true }), refusal('ERR_ENGINE', /READONLY/))
   })
+})
+
+test('a reply that is another command’s is a failure for all who asked', async () => {
+  for (const reply of [['1'], [], '1', null]) {
+    const engine = redis({ sendCommand: async () => reply })
+    const asked = ['a', 'b'].flatMap((id) => [engine.load(id), engine.replace(fresh(id, { version: 2 }), 1)])
+    for (const each of asked)
+      await assert.rejects(async () => each, refusal('ERR_ENGINE', /none of this package/))
+  }
 })
 
 test('options and clients that make no sense are refused', async () => {
