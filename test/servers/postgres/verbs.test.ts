@@ -124,6 +124,15 @@ describe('postgres: what requests cost, counted at the server', { skip: missing 
     assert.ok(hot >= 0.97 * updates, `${hot} of ${updates}`)
   })
 
+  test('within an hour a sweep deletes what has expired, and what has not takes none of its limit', async () => {
+    const engine = postgres(server.pool(await server.database()))
+    for (const [name, expiresAt] of Object.entries({ live: START + 30 * MINUTE, dead: START + MINUTE })) {
+      for (let n = 0; n < 5; n++) await engine.create(recordOf({ id: `${name}-${n}`, expiresAt }))
+    }
+    assert.equal(await engine.sweep(START + 2 * MINUTE, 5), 5)
+    assert.equal((await engine.load('live-0'))?.id, 'live-0')
+  })
+
   test('a sweep goes by the index of hours', async () => {
     const url = await server.database()
     const pool = server.pool(url, { max: 1 })
