@@ -76,14 +76,17 @@ ${aims(rows)}
 
 The floor is hand-written code on the bare client, ioredis with \`enableAutoPipelining\` or a pool of pg: one cookie, an HMAC, one GET or one prepared SELECT,
 JSON; a write is the same and one SET or one upsert. No revocation, no renewal, and of two parallel writers one loses. Holdfast is given the very same
-clients. What it sends is counted at the server by the engines' own tests: one command of Redis, one statement of PostgreSQL, for each read; behind a
+clients. What it sends is counted at the server by the engines' own tests: one command of Redis, one statement of PostgreSQL, for a read that is alone; behind a
 [near cache](engines.md#near-cache) none, while the store says that nothing has changed. Each write is told back to it, and a PostgreSQL that notifies works more.
 
-A request waits for the store in promises, and what is alive while it waits is what a collection of V8 copies: so calls have one
-timer between them, of the engine and of \`pg\`, and stand in places that are used again ([cost.md](cost.md#where-the-time-goes)). The
-timer that \`pg\` makes for each query of its own (\`query_timeout\`) cost 5 µs. What a write costs above the floor is its place in the
-queue of the session's writers, the second deadline, what the response does while it waits, and the longer command: a compare-and-swap, where
-the floor overwrites. Tokens are remembered, as there; a first one costs 4 µs more.
+**Under load it costs less than the floor** where several requests arrive in one turn of the event loop: what they ask for goes together, reads of both stores
+and writes of Redis ([why](decisions/together.md)). The floor asks for each by itself, as hand-written code does, so that its client makes, sends and
+matches a command for each, and PostgreSQL costs system calls besides.
+
+What a write costs above the floor is its place in the queue of the session's writers, the second deadline, what the response does while it waits, and the
+longer command: a compare-and-swap of the whole record, where the floor overwrites the data. A request waits for the store in promises, and what is alive
+while it waits is what a collection of V8 copies: so calls have one timer between them, of the engine and of \`pg\`, and stand in places that are used
+again ([cost.md](cost.md#where-the-time-goes)). Tokens are remembered, as there; a first one costs 4 µs more.
 
 ## Latency
 

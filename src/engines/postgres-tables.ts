@@ -95,7 +95,7 @@ export type Statements = Record<
 
 /**
  * `load` takes its keys as JSON, and looks for one after another: as many as PostgreSQL may guess that there are, it goes by the
- * index, and plans once for each connection. For `id = ANY ($1)` it plans anew each time, or reads a small table whole.
+ * index, and keeps its plan. For `id = ANY ($1)` it plans anew each time, or reads a small table whole.
  *
  * @param prepared - whether connections keep them, under names
  */
@@ -104,7 +104,7 @@ export function statementsOf(tables: PostgresTables, prepared: boolean): Stateme
   const columns = 'id, version, user_id, seen_at, expires_at, record'
   const verbs: Record<keyof Statements, string> = {
     version: `SELECT max(version) FROM ${version}`,
-    load: `SELECT found.* FROM json_array_elements_text($1::text::json) AS wanted (key)
+    load: `SELECT found.* FROM pg_catalog.json_array_elements_text($1::text::json) AS wanted (key)
       CROSS JOIN LATERAL (SELECT ${columns} FROM ${sessions} WHERE id = wanted.key OFFSET 0) AS found`,
     create: `INSERT INTO ${sessions} (version, user_id, seen_at, expires_at, record, id)
       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`,

@@ -56,6 +56,9 @@ const PATIENCE = 2_000
 /** serialization_failure and deadlock_detected: the transaction has done nothing, and is to be tried again. */
 const TRY_AGAIN = new Set(['40001', '40P01'])
 
+/** Data exceptions, and data that are damaged: an id that the database's encoding has no place for, a page that can't be read. */
+const OF_ONE = /^(?:22|XX)/
+
 /** undefined_table. */
 const NO_TABLE = '42P01'
 
@@ -146,11 +149,13 @@ export function postgres(client: PgPool | PostgresJs, options: PostgresOptions =
     return { records: found, ...(Number(count) < limit ? {} : { next: String(last) }) }
   }
 
-  const batch = new Batch((ids: readonly string[]) =>
-    run('load', [JSON.stringify(ids)], ({ rows }) => {
-      const found = new Map(rows.map((row) => [String(row[0]), row]))
-      return ids.map((id) => found.get(id) ?? null)
-    }),
+  const batch = new Batch(
+    (ids: readonly string[]) =>
+      run('load', [JSON.stringify(ids)], ({ rows }) => {
+        const found = new Map(rows.map((row) => [String(row[0]), row]))
+        return ids.map((id) => found.get(id) ?? null)
+      }),
+    (error) => OF_ONE.test(codeOf((error as Error).cause)) && 'this time',
   )
 
   return {

@@ -1,6 +1,6 @@
 /**
  * What runs inside Redis: one script for each kind of write. A value is a head of fixed width, the record as
- * JSON, and behind a line feed, which JSON has none of, the session's data as they are. One `GET` reads it whole, and a touch
+ * JSON, and behind a line feed, which JSON has none of, the session's data as they are. It is read whole, and a touch
  * overwrites two numbers in it, whatever its length.
  * @module
  */
@@ -50,12 +50,13 @@ const WRITE = `${LATER}${REPLICATED}
 local replicas, slack = ARGV[2 * #KEYS + 1], ARGV[2 * #KEYS + 2]
 local function swap(key, expected, value)
   local head = redis.pcall('GETRANGE', key, 0, ${HEAD - 1})
-  if type(head) ~= 'string' then return '?' end
+  if type(head) ~= 'string' then return head.err:find('WRONGTYPE', 1, true) and '?' or error(head) end
   if head:sub(1, ${DIGITS}) ~= expected then
     return head:sub(${3 * DIGITS + 1}) == value:sub(${3 * DIGITS + 1}, ${HEAD}) and 1 or 0
   end
   local seen = later(head:sub(${DIGITS + 1}, ${2 * DIGITS}), value:sub(${DIGITS + 1}, ${2 * DIGITS}))
   local expires = later(head:sub(${2 * DIGITS + 1}, ${3 * DIGITS}), value:sub(${2 * DIGITS + 1}, ${3 * DIGITS}))
+  if not tonumber(expires) then return '?' end
   if slack and #value > redis.call('STRLEN', key) + tonumber(slack) then return -1 end
   value = value:sub(1, ${DIGITS}) .. seen .. expires .. value:sub(${3 * DIGITS + 1})
   redis.call('SET', key, value, 'PXAT', math.max(1, tonumber(expires)))

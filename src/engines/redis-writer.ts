@@ -36,7 +36,7 @@ export class Writer {
     const args = writes.flatMap((write) => write.args)
     const send: Commands['send'] = (key, command) => sendNow(this.#commands, key, command)
     return repliesOf(await this.run(SCRIPTS.write, keys, args, send), keys.length)
-  })
+  }, apart)
   /** By primary, what was asked of its replicas last. */
   readonly #confirmations = new Map<string, Confirmation>()
   #looked = false
@@ -58,8 +58,8 @@ export class Writer {
     } catch (error) {
       said = String(await this.#writeWithin(key, write, args, error))
     }
-    if (said === '?') throw foreign()
     if (said === '0' || said === '-1') return false
+    if (said !== '1' && !(confirmed && isPrimary(said))) throw foreign()
     if (confirmed && !this.#looked) await this.#look(key)
     if (said !== '1') await this.#confirm(said, key)
     return true
@@ -146,6 +146,19 @@ class Confirmation {
   running: Promise<void> | undefined
   next: Promise<void> | undefined
   restingUntil = 0
+}
+
+/** By its `master_replid`, as the script names it. */
+function isPrimary(said: string): boolean {
+  return /^[0-9a-f]{40}$/.test(said)
+}
+
+/**
+ * A server of a Cluster refuses keys of several slots, whatever client it has: one that knows no Cluster goes through a proxy,
+ * or the server is the only one. Nothing has been performed.
+ */
+export function apart(error: unknown): 'always' | false {
+  return String((error as Error | null)?.message).includes('CROSSSLOT') && 'always'
 }
 
 /** One for each key, or the connection's replies have shifted. */

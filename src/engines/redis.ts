@@ -13,7 +13,7 @@ import { SessionError, shown } from '../core/errors.ts'
 import { Batch } from './batch.ts'
 import { type Commands, commandsOf, type RedisClient, sendNow } from './redis-client.ts'
 import { foreign, parseValue, SCRIPTS, touchArguments, type Value, type Write } from './redis-scripts.ts'
-import { failing, failure, repliesOf, Writer } from './redis-writer.ts'
+import { apart, failing, failure, repliesOf, Writer } from './redis-writer.ts'
 
 export interface RedisOptions {
   /** What every key begins with. Two applications in one database need two. @defaultValue 'holdfast:' */
@@ -37,32 +37,37 @@ export function redis(client: RedisClient, options: RedisOptions = {}): Engine {
   const sessionKey = (id: string) => `${prefix}s:${toKey(id)}`
   const userKey = (userId: string) => `${prefix}u:${toKey(userId)}`
 
-  const batch = new Batch<string, unknown>(async (keys) => {
-    return repliesOf(await sendNow(commands, keys[0]!, ['MGET', ...keys]), keys.length)
-  })
+  const batch = new Batch<string, unknown>(
+    async (keys) => repliesOf(await sendNow(commands, keys[0]!, ['MGET', ...keys]), keys.length),
+    apart,
+  )
 
   /** A replica refuses `GETEX`, which counts as a write; and a cluster's client may send it what only reads. */
-  function read<T>(key: string, fresh: boolean, made: (value: Value) => T): Promise<T | undefined> {
-    const reply = fresh || commands!.cluster ? commands!.send(key, ['GETEX', key]) : batch.ask(key)
-    return reply.then(
+  const get = (key: string, fresh: boolean) =>
+    commands.send(key, [fresh || commands.cluster ? 'GETEX' : 'GET', key])
+
+  const read = <T>(reply: Promise<unknown>, made: (value: Value) => T): Promise<T | undefined> =>
+    reply.then(
       (text) => (text === null || text === undefined ? undefined : made(parseValue(String(text)))),
       (error) => {
         throw failure(error)
       },
     )
-  }
 
   return {
     name: 'redis',
     shared: true,
 
-    load: (id, options) =>
-      read(sessionKey(id), options?.fresh ?? false, (value) => {
+    load(id, options) {
+      const key = sessionKey(id)
+      const alone = options?.fresh || commands.cluster
+      return read(alone ? get(key, options?.fresh ?? false) : batch.ask(key), (value) => {
         const record = toRecord(value)
         // A connection whose replies have shifted must never make one user another.
         if (record.id === id) return record
         throw new SessionError('ERR_ENGINE', 'redis: the server returned another record than was asked for')
-      }),
+      })
+    },
 
     create: (record) =>
       writer.write(sessionKey(record.id), ofRecord(record, null), {
@@ -81,8 +86,9 @@ export function redis(client: RedisClient, options: RedisOptions = {}): Engine {
       return Number(await writer.run(SCRIPTS.touch, [sessionKey(id)], args)) === 1
     },
 
+    // Never together: a ledger that can't be read must not look like one that isn't there, as it would to MGET.
     loadUser: (userId) =>
-      read(userKey(userId), false, ({ version, json }) => {
+      read(get(userKey(userId), false), ({ version, json }) => {
         const ledger = { ...(json as UserLedger), version }
         if (ledger.userId === userId) return ledger
         throw new SessionError('ERR_ENGINE', 'redis: the server returned another ledger than was asked for')
@@ -97,7 +103,7 @@ export function redis(client: RedisClient, options: RedisOptions = {}): Engine {
 
     async scan({ cursor, limit }) {
       const { keys, next } = await scanKeys(commands, `${prefix}s:*`, cursor, limit)
-      const found = await Promise.all(keys.map((key) => read(key, false, toRecord)))
+      const found = await Promise.all(keys.map((key) => read(get(key, false), toRecord)))
       const records = found.filter((record) => record !== undefined)
       return { records, ...(next === undefined ? {} : { next }) }
     },

@@ -111,7 +111,8 @@ for (const flavour of available('redis', 'valkey')) {
       const ids = Array.from({ length: 120 }, (_, n) => `session-${n}`)
       const visitor = { userId: null }
       assert.ok((await Promise.all(ids.map((id) => engine.create(fresh(id, visitor))))).every(Boolean))
-      await observer.del('holdfast:s:session-5', 'holdfast:s:session-6')
+      await observer.del('holdfast:s:session-4', 'holdfast:s:session-5', 'holdfast:s:session-6')
+      await observer.set('holdfast:s:session-4', `${'0'.repeat(15)}1${'rubbish '.repeat(10)}`)
       await observer.hset('holdfast:s:session-5', 'a', 'b')
       const replace = (expected: number) =>
         ids.map((id, n) =>
@@ -124,7 +125,7 @@ for (const flavour of available('redis', 'valkey')) {
       const written = await Promise.allSettled(replace(1))
       assert.equal((await callsOf(observer)).evalsha, 2)
       for (const [n, outcome] of written.entries()) {
-        if (n === 5) assert.equal(outcome.status, 'rejected')
+        if (n === 4 || n === 5) assert.equal(outcome.status, 'rejected')
         else assert.equal(outcome.status === 'fulfilled' && outcome.value, n !== 6 && n !== 7, ids[n])
       }
       // Sent again where the connection broke before the answer, each finds that it was written.
@@ -134,8 +135,41 @@ for (const flavour of available('redis', 'valkey')) {
       }
       const again = await Promise.allSettled(replace(2))
       assert.equal(wire.onAnswer, null)
-      assert.equal(again.filter((each) => each.status === 'fulfilled' && each.value).length, 117)
+      assert.equal(again.filter((each) => each.status === 'fulfilled' && each.value).length, 116)
       assert.equal((await engine.load('session-0'))?.version, 3)
+    })
+
+    test('a server of a Cluster whose client knows of none is asked for each key alone', async (t) => {
+      const { port, ask } = await startRedis(t, flavour, '--cluster-enabled', 'yes')
+      await ask('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+      await until(async () => String(await ask('CLUSTER', 'INFO')).includes('cluster_state:ok'))
+      const [client, observer] = [open(t, port), open(t, port)]
+      const engine = redis(client)
+      const ids = ['a', 'b', 'c']
+      for (let version = 1; version <= 3; version++) {
+        const write = (id: string) => {
+          const record = fresh(id, { userId: null, version })
+          return version === 1 ? engine.create(record) : engine.replace(record, version - 1)
+        }
+        assert.deepEqual(await Promise.all(ids.map(write)), [true, true, true])
+        const found = await Promise.all(ids.map((id) => engine.load(id)))
+        assert.deepEqual(
+          found.map((record) => record?.version),
+          [version, version, version],
+        )
+      }
+      // One for the first who wrote, and one for the first who read.
+      assert.match(await observer.info('errorstats'), /errorstat_CROSSSLOT:count=2\b/)
+    })
+
+    test('what the server may not do for us is said as the server says it', async (t) => {
+      const { port, ask } = await startRedis(t, flavour)
+      await ask('ACL', 'SETUSER', 'app', 'on', 'nopass', '~*', '+@all', '-getrange')
+      const engine = redis(open(t, port, { username: 'app', password: 'any' }))
+      await assert.rejects(
+        async () => engine.replace(fresh('a', { version: 2 }), 1),
+        refusal('ERR_ENGINE', /ACL|permission|can't run/i),
+      )
     })
 
     test('a full server refuses new sessions and what grows, and nothing else', async (t) => {
@@ -245,6 +279,8 @@ for (const flavour of available('redis', 'valkey')) {
       await client.hset('holdfast:s:d', 'a', 'b')
       // MGET takes it for nothing; whoever is told that there is no session reads once more before he believes it.
       await assert.rejects(async () => engine.load('d', { fresh: true }), refusal('ERR_ENGINE', /WRONGTYPE/))
+      await client.hset('holdfast:u:eve', 'a', 'b')
+      await assert.rejects(async () => engine.loadUser('eve'), refusal('ERR_ENGINE', /WRONGTYPE/))
       const ledger = { version: 1, notBefore: 0, credential: null, sessions: [], ending: [] }
       await engine.replaceUser({ userId: 'ada', ...ledger, expiresAt: Date.now() + HOUR }, 0)
       await client.rename('holdfast:u:ada', 'holdfast:u:bob')
@@ -397,13 +433,25 @@ describe('a primary with a replica', () => {
 })
 
 test('a reply that is another command’s is a failure for all who asked', async () => {
-  for (const reply of [['1'], [], '1', null]) {
+  const outcomesOf = (reply: unknown, ask: (engine: Engine, id: string) => unknown) => {
     const engine = redis({ sendCommand: async () => reply })
-    const asked = ['a', 'b'].flatMap((id) => [engine.load(id), engine.replace(fresh(id, { version: 2 }), 1)])
-    for (const outcome of await Promise.allSettled(asked)) {
-      assert.equal(outcome.status, 'rejected')
-      assert.match(String(outcome.reason), /none of this package/)
-    }
+    return Promise.allSettled(['a', 'b'].map((id) => ask(engine, id)))
+  }
+  const load = (engine: Engine, id: string) => engine.load(id)
+  const write = (engine: Engine, id: string) => engine.replace(fresh(id, { version: 2 }), 1)
+  const short = [['1'], [], '1', null]
+  const strange = [
+    [null, null],
+    ['one', 'other'],
+    ['a'.repeat(40), 'b'.repeat(40)],
+  ]
+  const outcomes = [
+    ...short.map((reply) => outcomesOf(reply, load)),
+    ...[...short, ...strange].map((reply) => outcomesOf(reply, write)),
+  ]
+  for (const outcome of (await Promise.all(outcomes)).flat()) {
+    assert.equal(outcome.status, 'rejected')
+    assert.match(String(outcome.reason), /none of this package/)
   }
 })
 
