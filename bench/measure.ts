@@ -34,6 +34,9 @@ export type Profile = Partial<Record<Kind, Parts>>
 /** What is profiled, besides, when all has been measured: sampling costs time itself. */
 export const PROFILED: readonly Kind[] = ['none', 'read', 'write']
 
+/** Milliseconds of each turn that are not counted: what the others have done meanwhile has left the caches cold. */
+export const LEAD = 100
+
 /** A kind's path and method. */
 const ROUTES = {
   none: ['GET', '/none'],
@@ -139,6 +142,7 @@ export class Run {
 
   /** @returns processor time per request, in µs */
   async measure(kind: Kind, milliseconds: number): Promise<number> {
+    await this.#load!.run(this.#texts[kind], 0, LEAD)
     const before = await this.#ask<number>('cpu')
     const answered = await this.#load!.run(this.#texts[kind], 0, milliseconds)
     return ((await this.#ask<number>('cpu')) - before) / answered

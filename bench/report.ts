@@ -1,7 +1,16 @@
 /** Turns figures into `docs/cost.md` and its picture. @module */
 
 import { cpus, loadavg } from 'node:os'
-import { above, type Effort, type Figures, median, PROFILED, type Profile, type Subject } from './measure.ts'
+import {
+  above,
+  type Effort,
+  type Figures,
+  LEAD,
+  median,
+  PROFILED,
+  type Profile,
+  type Subject,
+} from './measure.ts'
 import { PART_NAMES } from './profile.ts'
 import type { IMPORTS, Sizes } from './startup.ts'
 import { KINDS, type Kind } from './systems/tasks.ts'
@@ -166,7 +175,8 @@ and its estimate of bytes, \`AsyncLocalStorage\`, and the promises between the c
 
 - Every system in a process of its own, all warm, and the load from another process: ${effort.connections} connections that are kept
   open, each with one request under way, no pipelining; ${effort.sessions} sessions in turn.
-- ${effort.rounds} rounds. In each, every system answers for ${effort.milliseconds} ms, in turn; differences to the bare framework are taken
+- ${effort.rounds} rounds. In each, every system answers for ${effort.milliseconds} ms, in turn, after ${LEAD} ms that are not counted;
+  differences to the bare framework are taken
   within the round, and the table shows their medians. \`process.cpuUsage()\` counts the compiler's and the garbage
   collector's threads, too.
 - Before it is measured, every system proves that it does its work: what is written is there on the next request, a

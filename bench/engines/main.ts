@@ -42,7 +42,7 @@ try {
   console.log(`${tableOf(bare)}\n\n${tableOf(rows)}\n\n${latencyTable(latencies)}\n`)
   // Some of the systems, or a glance, are no figures to keep.
   if (values.only === '') {
-    console.log(aims(rows))
+    console.log(aims(bare, rows))
     if (effort.rounds >= 15) {
       writeFileSync(
         new URL('../../docs/cost-engines.md', import.meta.url),

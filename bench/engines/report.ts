@@ -1,7 +1,7 @@
 /** Turns figures into `docs/cost-engines.md`. @module */
 
 import { cpus, loadavg } from 'node:os'
-import type { Effort } from '../measure.ts'
+import { type Effort, LEAD } from '../measure.ts'
 import type { Row } from '../report.ts'
 import { type Latency, SATURATION } from './latency.ts'
 
@@ -16,22 +16,30 @@ export function tableOf(rows: readonly Row[]): string {
   ].join('\n')
 }
 
-/** The aims, and what came of them. */
-export function aims(rows: readonly Row[]): string {
-  const of = (name: string, kind: 'read' | 'write') => rows.find((row) => row.name === name)!.cost[kind]
-  const lines = ['Redis', 'PostgreSQL'].flatMap((store) =>
-    (
-      [
-        ['read', 6],
-        ['write', 10],
-      ] as const
-    ).map(([kind, limit]) => {
-      const more = of(`Holdfast, ${store}, node:http`, kind) - of(`floor, ${store}`, kind)
-      const met = more <= limit ? 'met' : 'missed'
-      return `| ${kind}, ${store}, above the floor | ${limit} µs | ${more.toFixed(1)} µs | ${met} |`
-    }),
-  )
-  return ['| | aim | found | |', '|---|---|--:|---|', ...lines].join('\n')
+/** Above the floor, and the floor itself with all that it runs on, in µs of the machine on which the aims were set. */
+const AIMS = [
+  ['read', 'Redis', 6, 24],
+  ['write', 'Redis', 10, 33],
+  ['read', 'PostgreSQL', 6, 42],
+  ['write', 'PostgreSQL', 10, 72],
+] as const
+
+/** The aims, and what came of them: a request beside the floor's, in all. */
+export function aims(bare: readonly Row[], rows: readonly Row[]): string {
+  const of = (name: string, kind: 'read' | 'write') =>
+    [...bare, ...rows].find((row) => row.name === name)!.cost[kind]
+  const lines = AIMS.map(([kind, store, more, floor]) => {
+    const base = of('node:http', kind) + of(`floor, ${store}`, kind)
+    const found = of(`Holdfast, ${store}, node:http`, kind) - of(`floor, ${store}`, kind)
+    const [aim, ratio] = [(floor + more) / floor, (base + found) / base]
+    const met = ratio <= aim ? 'met' : 'missed'
+    return `| ${kind}, ${store} | ${more} of ${floor} | ${aim.toFixed(2)} | ${found.toFixed(0)} of ${base.toFixed(0)} | ${ratio.toFixed(2)} | ${met} |`
+  })
+  return [
+    '| | aim: µs above a floor of | beside it | found: µs above a floor of | beside it | |',
+    '|---|--:|--:|--:|--:|---|',
+    ...lines,
+  ].join('\n')
 }
 
 export function latencyTable(latencies: readonly Latency[]): string {
@@ -72,7 +80,11 @@ The frameworks themselves, in all: ${bare.map(({ name, cost }) => `${name} ${cos
 
 ## Aims
 
-${aims(rows)}
+${aims(bare, rows)}
+
+The aims, 6 µs above the floor for a read and 10 for a write, were set on a machine where node:http took 14 µs, a cookie with its HMAC and JSON 4, and the client
+6 and 15 on Redis, 24 and 54 on PostgreSQL. Microseconds of two machines can't be compared, ratios can: so an aim is met where a request costs
+no more, beside the floor's, than it was to cost there. Both are of the whole request, with the framework.
 
 The floor is hand-written code on the bare client, ioredis with \`enableAutoPipelining\` or a pool of pg: one cookie, an HMAC, one GET or one prepared SELECT,
 JSON; a write is the same and one SET or one upsert. No revocation, no renewal, and of two parallel writers one loses. Holdfast is given the very same
@@ -97,7 +109,8 @@ ${latencyTable(latencies)}
 
 ## How it is measured
 
-- As in [cost.md](cost.md): every system in a process of its own, all warm, ${effort.rounds} rounds, every system for ${effort.milliseconds} ms in turn in each;
+- As in [cost.md](cost.md): every system in a process of its own, all warm, ${effort.rounds} rounds, every system for ${effort.milliseconds} ms in turn in each, after ${LEAD} ms that are
+  not counted, for the others have left the caches cold;
   differences within a round, medians over rounds; ${effort.connections} connections, ${effort.sessions} sessions. Every system proves first that it does its work.
 - All use one Redis and one PostgreSQL on the same machine, over TCP. PostgreSQL runs without \`fsync\`, so that the disk is not what is measured.
 - The stores of express-session as they are by default: beside each read they move the session's deadline (EXPIRE, UPDATE). Holdfast does so
