@@ -91,7 +91,7 @@ JSON; a write is the same and one SET or one upsert. No revocation, no renewal, 
 clients. What it sends is counted at the server by the engines' own tests: one command of Redis, one statement of PostgreSQL, for a read that is alone; behind a
 [near cache](engines.md#near-cache) none, while the store says that nothing has changed. Each write is told back to it, and a PostgreSQL that notifies works more.
 
-**Under load it costs less than the floor** where several requests arrive in one turn of the event loop: what they ask for goes together, reads of both stores
+**It can cost less than the floor** where several requests arrive in one turn of the event loop: what they ask for goes together, reads of both stores
 and writes of Redis ([why](decisions/together.md)). The floor asks for each by itself, as hand-written code does, so that its client makes, sends and
 matches a command for each, and PostgreSQL costs system calls besides.
 

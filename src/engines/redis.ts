@@ -60,8 +60,8 @@ export function redis(client: RedisClient, options: RedisOptions = {}): Engine {
 
     load(id, options) {
       const key = sessionKey(id)
-      const alone = options?.fresh || commands.cluster
-      return read(alone ? get(key, options?.fresh ?? false) : batch.ask(key), (value) => {
+      const fresh = options?.fresh ?? false
+      return read(fresh || commands.cluster ? get(key, fresh) : batch.ask(key), (value) => {
         const record = toRecord(value)
         // A connection whose replies have shifted must never make one user another.
         if (record.id === id) return record
