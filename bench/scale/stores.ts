@@ -63,15 +63,15 @@ export const STORES: Readonly<Record<StoreName, (scope: Scope) => Promise<Store>
     const client = new Redis(server.port, '127.0.0.1', { enableAutoPipelining: true })
     scope.after(() => client.disconnect())
     const put = (key: string, version: number, seenAt: number, expiresAt: number, body: string) => {
-      const args = writeArguments({ expected: null, version, seenAt, expiresAt, body })
-      return ['set', key, args.slice(1, 6).join(''), 'PXAT', String(expiresAt)]
+      const [, value = ''] = writeArguments({ expected: null, version, seenAt, expiresAt, body })
+      return ['set', key, value, 'PXAT', String(expiresAt)]
     }
     return {
       engine: redis(client),
       place: String(server.port),
       async write(records, ledgers) {
-        const sessions = records.map(({ version, seenAt, expiresAt, ...rest }) =>
-          put(`holdfast:s:${rest.id}`, version, seenAt, expiresAt, JSON.stringify(rest)),
+        const sessions = records.map(({ version, seenAt, expiresAt, data, ...rest }) =>
+          put(`holdfast:s:${rest.id}`, version, seenAt, expiresAt, `${JSON.stringify(rest)}\n${data}`),
         )
         const users = ledgers.map((ledger) =>
           put(`holdfast:u:${ledger.userId}`, ledger.version, 0, ledger.expiresAt, JSON.stringify(ledger)),
