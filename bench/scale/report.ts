@@ -69,7 +69,7 @@ ${cluster(figures)}
 - The three sizes stand side by side, each on a server of its own, and are measured in turn, ${Math.min(...NAMES.map((name) => figures[name].rounds))} rounds or more after three that aren't counted: what else the
   machine does falls on all of them alike. In each round 1,500 loads, 250 of the others, of sessions picked at random among all; five sweeps of 200 that have expired.
 - Processor time of a server is what the kernel counts for its processes (\`/proc/PID/task/*/schedstat\`).
-- The engines have read by other commands since ([why](decisions/together.md)). Run again with them, on a machine half as fast, a read at 1 million cost
+- Since then the engines for Redis and PostgreSQL read by other commands ([why](decisions/together.md)). Run again with them, on a machine half as fast, a read at 1 million cost
   0.94 of one at 1,000 on Redis, and 1.04 on PostgreSQL; the tables keep the figures of one machine.
 - The machine was shared with other work, and busy: ${NAMES.map((name) => `${TITLES[name]}: ${figures[name].machine}`).join('; ')}.
   Processor times bear that, latencies less: the p99 of the sweep's *before* is what others do. Ratios count, and only those within one engine.
