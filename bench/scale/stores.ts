@@ -7,7 +7,7 @@ import { Redis } from 'ioredis'
 import type { Engine, SessionRecord, UserLedger } from '../../src/core/engine.ts'
 import { postgres } from '../../src/engines/postgres.ts'
 import { redis } from '../../src/engines/redis.ts'
-import { writeArguments } from '../../src/engines/redis-scripts.ts'
+import { ofLedger, ofRecord, type Write, writeArguments } from '../../src/engines/redis-scripts.ts'
 import { fromLedger, fromRecord } from '../../src/engines/rows.ts'
 import { sqlite } from '../../src/engines/sqlite.ts'
 import { fromSession, prepareAll } from '../../src/engines/sqlite-tables.ts'
@@ -62,20 +62,16 @@ export const STORES: Readonly<Record<StoreName, (scope: Scope) => Promise<Store>
     const server = await startRedis(scope, 'redis', '--enable-debug-command', 'local')
     const client = new Redis(server.port, '127.0.0.1', { enableAutoPipelining: true })
     scope.after(() => client.disconnect())
-    const put = (key: string, version: number, seenAt: number, expiresAt: number, body: string) => {
-      const [, value = ''] = writeArguments({ expected: null, version, seenAt, expiresAt, body })
-      return ['set', key, value, 'PXAT', String(expiresAt)]
+    const put = (key: string, write: Write) => {
+      const [, value = ''] = writeArguments(write)
+      return ['set', key, value, 'PXAT', String(write.expiresAt)]
     }
     return {
       engine: redis(client),
       place: String(server.port),
       async write(records, ledgers) {
-        const sessions = records.map(({ version, seenAt, expiresAt, data, ...rest }) =>
-          put(`holdfast:s:${rest.id}`, version, seenAt, expiresAt, `${JSON.stringify(rest)}\n${data}`),
-        )
-        const users = ledgers.map((ledger) =>
-          put(`holdfast:u:${ledger.userId}`, ledger.version, 0, ledger.expiresAt, JSON.stringify(ledger)),
-        )
+        const sessions = records.map((record) => put(`holdfast:s:${record.id}`, ofRecord(record, null)))
+        const users = ledgers.map((ledger) => put(`holdfast:u:${ledger.userId}`, ofLedger(ledger, null)))
         for (const [error] of (await client.pipeline([...sessions, ...users]).exec()) ?? [])
           if (error) throw error
       },

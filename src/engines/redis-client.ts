@@ -56,8 +56,12 @@ export interface Primary {
 }
 
 /** Sends a command without waiting for others that could go with it: they have been gathered already. */
-export async function sendNow(commands: Commands, key: string, command: readonly string[]): Promise<unknown> {
-  const [reply] = await commands.sendAll(key, [command])
+export async function sendNow(
+  { sendAll }: Pick<Commands, 'sendAll'>,
+  key: string,
+  command: readonly string[],
+): Promise<unknown> {
+  const [reply] = await sendAll(key, [command])
   if (reply instanceof Error) throw reply
   return reply
 }
@@ -89,18 +93,16 @@ function ofIoredis(client: IoredisClient): Commands {
   const send = ([name, ...args]: readonly string[]) => client.call(name!.toLowerCase(), ...args)
 
   /** An automatic pipeline of which only some commands moved doesn't follow them; one of a single command does. */
-  async function follow(_key: string, command: readonly string[]): Promise<unknown> {
+  async function follow(key: string, command: readonly string[]): Promise<unknown> {
     try {
       return await send(command)
     } catch (error) {
       if (!isElsewhere(error)) throw error
-      const [reply] = await sendAll([command])
-      if (reply instanceof Error) throw reply
-      return reply
+      return sendNow({ sendAll }, key, command)
     }
   }
 
-  async function sendAll(commands: readonly (readonly string[])[]): Promise<unknown[]> {
+  async function sendAll(_key: string, commands: readonly (readonly string[])[]): Promise<unknown[]> {
     const pipeline = client.pipeline()
     for (const [name, ...args] of commands) pipeline.call(name!.toLowerCase(), ...args)
     const results = await pipeline.exec()
@@ -113,7 +115,7 @@ function ofIoredis(client: IoredisClient): Commands {
 
     send: nodes ? follow : (_key, command) => send(command),
 
-    sendAll: (_key, commands) => sendAll(commands),
+    sendAll,
 
     async primaries() {
       const found = nodes ? nodes('master') : [client]

@@ -7,6 +7,7 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import type { Millis } from '../core/duration.ts'
+import type { SessionRecord, UserLedger } from '../core/engine.ts'
 import { SessionError } from '../core/errors.ts'
 
 export interface Script {
@@ -112,6 +113,18 @@ export interface Write {
   readonly body: string
 }
 
+export function ofRecord(record: SessionRecord, expected: number | null): Write {
+  const { version, seenAt, expiresAt, data } = record
+  // What is undefined is left out of JSON, and this is the fastest way to leave it out.
+  const rest = { ...record, version: undefined, seenAt: undefined, expiresAt: undefined, data: undefined }
+  return { expected, version, seenAt, expiresAt, body: `${JSON.stringify(rest)}\n${data}` }
+}
+
+export function ofLedger(ledger: UserLedger, expected: number | null): Write {
+  const { version, expiresAt } = ledger
+  return { expected, version, seenAt: 0, expiresAt, body: JSON.stringify(ledger) }
+}
+
 export function writeArguments({ expected, version, seenAt, expiresAt, body }: Write): string[] {
   written++
   const stamp = writer + written.toString(36).padStart(STAMP - writer.length, '0')
@@ -154,4 +167,10 @@ export function parseValue(text: string): Value {
     // The parser's own message would quote the record.
     throw foreign()
   }
+}
+
+export function toRecord({ version, seenAt, expiresAt, json, data }: Value): SessionRecord {
+  const record = json as SessionRecord
+  if (data === null || typeof record?.id !== 'string') throw foreign()
+  return { ...record, version, seenAt, expiresAt, data }
 }

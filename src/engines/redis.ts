@@ -8,11 +8,19 @@
  * @module
  */
 
-import type { Engine, SessionRecord, UserLedger } from '../core/engine.ts'
+import type { Engine, UserLedger } from '../core/engine.ts'
 import { SessionError, shown } from '../core/errors.ts'
 import { Batch } from './batch.ts'
 import { type Commands, commandsOf, type RedisClient, sendNow } from './redis-client.ts'
-import { foreign, parseValue, SCRIPTS, touchArguments, type Value, type Write } from './redis-scripts.ts'
+import {
+  ofLedger,
+  ofRecord,
+  parseValue,
+  SCRIPTS,
+  toRecord,
+  touchArguments,
+  type Value,
+} from './redis-scripts.ts'
 import { apart, failing, failure, repliesOf, Writer } from './redis-writer.ts'
 
 export interface RedisOptions {
@@ -95,9 +103,7 @@ export function redis(client: RedisClient, options: RedisOptions = {}): Engine {
       }),
 
     replaceUser(next, version) {
-      const { version: written, expiresAt } = next
-      const expected = version === 0 ? null : version
-      const write = { expected, version: written, seenAt: 0, expiresAt, body: JSON.stringify(next) }
+      const write = ofLedger(next, version === 0 ? null : version)
       return writer.write(userKey(next.userId), write, { confirmed: true, growing: false })
     },
 
@@ -126,25 +132,9 @@ function check(options: RedisOptions): string {
   )
 }
 
-const PLAIN = /^[\w.@+-]*$/
-
 /** Writes each UTF-16 code unit that isn't plain as `%` and four digits: lone surrogates would all become one. */
 function toKey(text: string): string {
-  if (PLAIN.test(text)) return text
   return text.replace(/[^\w.@+-]/g, (unit) => `%${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-}
-
-function ofRecord(record: SessionRecord, expected: number | null): Write {
-  const { version, seenAt, expiresAt, data } = record
-  // What is undefined is left out of JSON, and this is the fastest way to leave it out.
-  const rest = { ...record, version: undefined, seenAt: undefined, expiresAt: undefined, data: undefined }
-  return { expected, version, seenAt, expiresAt, body: `${JSON.stringify(rest)}\n${data}` }
-}
-
-function toRecord({ version, seenAt, expiresAt, json, data }: Value): SessionRecord {
-  const record = json as SessionRecord
-  if (data === null || typeof record?.id !== 'string') throw foreign()
-  return { ...record, version, seenAt, expiresAt, data }
 }
 
 /** One page of one primary's keys. The cursor names the primary, for a failover may change their order. */
